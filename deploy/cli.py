@@ -1,0 +1,78 @@
+"""The command ``cellwitness``: names its subcommands, loads the one asked for, turns errors into exit codes."""
+
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from typing import Final
+
+import click
+
+from deploy.logging import configure_logging
+from indexer.errors import CellwitnessError
+
+COMMANDS: Final = {
+    "demo": "deploy.commands.demo:demo",
+    "devnet": "deploy.commands.devnet:devnet",
+    "follow": "deploy.commands.follow:follow",
+    "project": "deploy.commands.project:project",
+    "timeline": "deploy.commands.timeline:timeline",
+    "log": "deploy.commands.log:log",
+    "db": "deploy.commands.db:db",
+    "settings": "deploy.commands.settings:settings",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a subcommand when it is asked for: ``cellwitness timeline`` must not wait for the devnet's libraries."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 done, 1 the answer is no, 2 usage, 3 another try may work, 4 an operator must act.",
+)
+@click.version_option(version("cellwitness"), prog_name="cellwitness")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), envvar="CELLWITNESS_LOG_LEVEL")
+def cli(log_level: str | None) -> None:
+    """Follows a Cardano node, keeps every signed battery reading as an event that can't be lost, and shows each
+    battery's timeline.
+
+    \b
+    A chain to try it on, its events, the tables, and one battery's timeline:
+      cellwitness devnet run --profile-out devnet.toml
+      cellwitness follow --ogmios ws://127.0.0.1:1337 --profile devnet.toml --log sqlite:events.db
+      cellwitness project --log sqlite:events.db
+      cellwitness timeline urn:eudpp:battery:demo:0001
+    """
+    configure_logging(log_level or "info")
+
+
+def main() -> None:
+    """Entry point. Standard output carries the answer, standard error the log and what went wrong."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except CellwitnessError as error:
+        click.echo(f"cellwitness: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(0)  # the reader of our output went away, as `| head` does
