@@ -1,4 +1,4 @@
-"""The log as everybody above it sees it. Engines: SQLite (``sqlite.py``), Kafka. One suite of contract tests holds both."""
+"""The log as everybody above it sees it. One suite of contract tests holds for every engine: SQLite, Kafka."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -7,7 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from indexer.errors import OperatorMustAct, Retryable
-from indexer.log.records import Opened, Record, Spine
+from indexer.log.records import GENESIS_DIGEST, Opened, Record, Spine
 
 
 class LogEmpty(Retryable):
@@ -27,7 +27,7 @@ class Fenced(Retryable):
 
 
 class LogFull(OperatorMustAct):
-    """The engine has no room. The step was not written."""
+    """The engine has no room. No reader sees the step; after making room, make a new writer and read its ``end``."""
 
 
 class LogDamaged(OperatorMustAct):
@@ -47,6 +47,7 @@ class Step(Struct, frozen=True):
 
     spine: Spine
     records: tuple[tuple[Record, ...], ...]  # by partition; the last one of each is the step's marker
+    blobs: tuple[bytes, ...]  # ``records`` in their byte form, which the spine's digests are over
 
 
 class StoredSpine(Struct, frozen=True):
@@ -71,19 +72,24 @@ class Writer(Protocol):
         """The last step, read after fencing; None when the log has none."""
 
     def append(self, step: Step) -> StoredSpine:
-        """Writes one step in one transaction.
+        """Writes one step in one transaction and moves ``end`` on. The step must follow ``end``, else ValueError.
 
-        Raises Fenced, LogFull, or LogUnavailable when the outcome is unknown: then make a new writer and read ``end``.
+        Raises Fenced, LogFull, or LogUnavailable when the outcome is unknown. After any of them this writer writes no
+        more: make a new one and read its ``end``, which holds the step or shows that it has to be written again.
         """
 
     def close(self) -> None: ...
 
 
 class Log(Protocol):
-    """A log of facts. Reading needs no writer and sees whole steps only."""
+    """A log of facts. Reading needs no writer and sees whole steps only. One thread at a time: each opens its own.
+
+    Where there is no log yet, ``end`` is None, ``wait`` waits, and whatever else reads raises LogEmpty. All reading
+    raises LogUnavailable, and LogDamaged where bytes can't be what a writer wrote.
+    """
 
     def lease(self) -> AbstractContextManager[None]:
-        """Held while following. For liveness: two followers do not fight. Raises LogBusy. Safety is the writer's fence."""
+        """Held while following, so that two followers do not fight. Raises LogBusy. Safety is the writer's fence."""
 
     def writer(self) -> Writer:
         """Fences all earlier writers, then reads the end. Creates the log's storage where there is none."""
@@ -101,16 +107,26 @@ class Log(Protocol):
         """Steps, the newest first."""
 
     def read(self, partition: int, offset: int, limit: int) -> Batch:
-        """Whole steps of a partition from an offset on: at least one where there is one, else an empty batch; more until
-        ``limit`` records are passed. Offset 0 is the start."""
+        """Whole steps of a partition from an offset on: at least one where there is one, else an empty batch with the
+        same offset; more until ``limit`` records are reached. Offset 0 is the start.
+        """
 
     def offset_of_step(self, partition: int, step: int) -> int:
-        """The offset at which a step's records begin in a partition."""
+        """The offset at which a step's records begin in a partition. Of the step after the last: where they will."""
 
     def wait(self, after_step: int, timeout_seconds: float) -> bool:
         """Waits until the log has a step beyond this one. False at the time-out."""
 
     def close(self) -> None: ...
+
+
+def require_next(end: StoredSpine | None, step: Step) -> None:
+    """Raises ValueError for a step that does not follow ``end``: a caller's mistake, caught before it is in the log."""
+    number, previous = (end.spine.step + 1, end.digest) if end else (0, GENESIS_DIGEST)
+    if (step.spine.step, step.spine.previous) != (number, previous):
+        raise ValueError(
+            f"step {step.spine.step} after {step.spine.previous} can't follow step {number - 1}, {previous}"
+        )
 
 
 def accept(last_seq: int, records: Sequence[Record]) -> list[Record]:

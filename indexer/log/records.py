@@ -1,5 +1,6 @@
 """What the log holds: spine records and data records. Plain values with one byte form, the same in every engine."""
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Literal
 
@@ -86,7 +87,7 @@ class Opened(SpineRecord, frozen=True, kw_only=True, tag="opened"):
     network_magic: int
     security_parameter: int  # k, blocks
     deployments: dict[str, str]  # name -> digest of the profile
-    since: PointOrOrigin  # events start after this point
+    since: PointOrOrigin  # events start after this point; ``height`` is -1 where that of the point is not known
 
 
 class Forward(SpineRecord, frozen=True, kw_only=True, omit_defaults=True, tag="forward"):
@@ -110,17 +111,19 @@ encode_spine = msgspec.json.Encoder().encode
 decode_spine = msgspec.json.Decoder(Spine).decode
 encode_record = msgspec.json.Encoder().encode
 decode_record = msgspec.json.Decoder(Record).decode
+decode_records = msgspec.json.Decoder(Record).decode_lines
 decode_marker = msgspec.json.Decoder(Marker).decode
 encode_marker = msgspec.json.Encoder().encode
 
 
 def step_digest(spine: bytes) -> str:
     """Digest of a step: blake2b-256 over its spine record as stored, which holds the digests of all else it wrote
-    and the digest of the step before it. 32 bytes, hex."""
+    and the digest of the step before it. 32 bytes, hex.
+    """
     return blake2b(spine, digest_size=32).hexdigest()
 
 
-def records_blob(records: list[Record]) -> bytes:
+def records_blob(records: Iterable[Record]) -> bytes:
     """The byte form of a step's records in one partition: a JSON document a line."""
     return b"".join(encode_record(record) + b"\n" for record in records)
 
