@@ -75,12 +75,22 @@ class EmbeddedPostgres:
         Returns whether it had to be started. Raises PostgresStartFailed, PostgresBusy, PostgresMissing.
         """
         with self._mutex():
-            started = not (self.pid() and self.answers())
-            if started:
-                self._initialise()
-                self._launch()
-            self._create_database()
-            return started
+            started = False
+            deadline = time.monotonic() + self._timeout_seconds
+            while True:
+                if not (self.pid() and self.answers()):
+                    started = True
+                    self._initialise()
+                    self._launch()
+                try:
+                    self._create_database()
+                except psycopg.OperationalError as error:
+                    # A server killed a moment ago still seems to live, one that recovers lets nobody in yet.
+                    if time.monotonic() > deadline:
+                        raise PostgresBusy(f"PostgreSQL runs, but lets nobody in: {error}") from error
+                    time.sleep(_POLL_SECONDS)
+                else:
+                    return started
 
     def stop(self) -> None:
         """Fast shutdown: ends connections, writes a checkpoint. Returns when the process is gone."""
@@ -196,13 +206,10 @@ class EmbeddedPostgres:
 
     def _create_database(self) -> None:
         host = str(self.place.socket)
-        try:
-            with psycopg.connect(host=host, user=ROLE, dbname="postgres", autocommit=True) as connection:
-                known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
-                if known is None:
-                    connection.execute(f'CREATE DATABASE "{DATABASE}"')
-        except psycopg.OperationalError as error:
-            raise PostgresBusy(f"PostgreSQL runs, but lets nobody in: {error}") from error
+        with psycopg.connect(host=host, user=ROLE, dbname="postgres", autocommit=True) as connection:
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
+            if known is None:
+                connection.execute(f'CREATE DATABASE "{DATABASE}"')
 
     def _stop(self) -> None:
         pid = self.pid()
