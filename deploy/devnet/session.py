@@ -1,0 +1,177 @@
+"""One client of the node: its cursor, its waiting requests, and the answers to them in order."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from websockets.asyncio.server import ServerConnection
+from websockets.protocol import State
+
+from deploy.devnet.chain import Chain, Cursor
+from deploy.devnet.queries import Traffic, epoch, era_summaries, shelley_genesis, tip_height, tip_point
+from deploy.devnet.rpc import (
+    FORK_REFUSED,
+    INTERSECTION_INTERLEAVED,
+    INTERSECTION_NOT_FOUND,
+    INVALID_GENESIS,
+    METHOD_NOT_FOUND,
+    BadRequest,
+    Dialect,
+    Era,
+    ForkDepth,
+    Points,
+    Request,
+    fault,
+    params,
+    read_request,
+)
+from indexer.errors import ConfigurationError
+
+_BATCH_BLOCKS: Final = 256
+_BATCH_BYTES: Final = 1 << 20
+"""One write carries up to this much: a write a block costs more than the block."""
+
+
+class Session:
+    """Answers one connection. ``nextBlock`` requests wait in line; every other method is answered at once."""
+
+    def __init__(self, chain: Chain, dialect: Dialect, connection: ServerConnection, traffic: Traffic) -> None:
+        self._chain, self._dialect, self._connection, self._traffic = chain, dialect, connection, traffic
+        self._cursor = Cursor()
+        self._waiting: deque[bytes] = deque()  # ids of nextBlock requests
+        self._something = asyncio.Event()
+        self._last_frame: bytes | str = b""
+        self._last_id = b""
+        self._methods: dict[str, Callable[[Request], bytes]] = {
+            "findIntersection": self._find_intersection,
+            "queryNetwork/tip": lambda r: self._result(r, tip_point(chain.tip)),
+            "queryNetwork/blockHeight": lambda r: self._result(r, tip_height(chain.tip)),
+            "queryNetwork/startTime": lambda r: self._result(r, chain.network.start_text),
+            "queryNetwork/genesisConfiguration": self._genesis,
+            "queryLedgerState/eraSummaries": lambda r: self._result(r, era_summaries(chain.network)),
+            "queryLedgerState/epoch": lambda r: self._result(r, epoch(chain.network, chain.tip)),
+            "queryLedgerState/tip": lambda r: self._result(r, tip_point(chain.tip)),
+            "devnet/fork": self._fork,
+            "devnet/status": lambda r: self._result(r, self._status()),
+        }
+
+    async def close(self, code: int, reason: str) -> None:
+        """Closes the connection from our side."""
+        await self._connection.close(code, reason)
+
+    def chain_changed(self) -> None:
+        """There may be an answer now for those who wait at the tip."""
+        self._something.set()
+
+    async def listen(self) -> None:
+        """Takes requests until the connection closes."""
+        async for frame in self._connection:
+            self._traffic.total_messages += 1
+            # Clients send nextBlock as one constant frame; Ogmios too takes it again without decoding it.
+            if frame == self._last_frame:
+                self._waiting.append(self._last_id)
+                self._something.set()
+                continue
+            try:
+                answer = self._take(frame)
+            except BadRequest as error:
+                self._traffic.total_unrouted += 1
+                answer = fault(error)
+            if answer is not None:
+                await self._connection.send(answer, text=True)
+
+    def _take(self, frame: bytes | str) -> bytes | None:
+        request = read_request(frame)
+        if request.method == "nextBlock":
+            self._last_frame, self._last_id = frame, bytes(request.id)
+            self._waiting.append(self._last_id)
+            self._something.set()
+            return None
+        method = self._methods.get(request.method)
+        if method is None:
+            raise BadRequest(METHOD_NOT_FOUND, f"Unknown method {request.method!r} here.", bytes(request.id))
+        return method(request)
+
+    async def answer(self) -> None:
+        """Answers ``nextBlock`` requests in order, as blocks come, until the connection closes."""
+        while True:
+            self._something.clear()
+            frames = self._next_frames()
+            if not frames:
+                await self._something.wait()
+                continue
+            protocol = self._connection.protocol
+            if protocol.state is not State.OPEN:
+                return
+            for frame in frames:
+                protocol.send_text(frame)
+            self._connection.transport.write(b"".join(protocol.data_to_send()))
+            await self._connection.drain()
+            await asyncio.sleep(0)  # let requests in: a client that is never paused would wait for all of the batch
+
+    def _next_frames(self) -> list[bytes]:
+        if not self._waiting:
+            return []
+        point, blocks = self._chain.read(self._cursor, min(len(self._waiting), _BATCH_BLOCKS), _BATCH_BYTES)
+        tip = self._chain.tip
+        if point is not None:
+            return [self._dialect.backward(point, tip, self._waiting.popleft())]
+        if not blocks:
+            return []
+        head, tail = self._dialect.forward_parts(tip)
+        take = self._waiting.popleft
+        return [b"".join((head, block, tail, take(), b"}")) for block in blocks]
+
+    def _result(self, request: Request, value: object) -> bytes:
+        return self._dialect.result(request.method, value, bytes(request.id))
+
+    def _find_intersection(self, request: Request) -> bytes:
+        points = params(request, Points).points
+        if self._waiting:
+            return self._dialect.error(
+                request.method,
+                INTERSECTION_INTERLEAVED,
+                "Cannot interleave 'findIntersection' requests with 'nextBlock'.",
+                bytes(request.id),
+            )
+        found = self._chain.intersect(self._cursor, points)
+        tip = self._chain.tip
+        if found is None:
+            return self._dialect.error(
+                request.method, INTERSECTION_NOT_FOUND, "No intersection found.", bytes(request.id), {"tip": tip}
+            )
+        return self._result(request, {"intersection": found, "tip": tip})
+
+    def _genesis(self, request: Request) -> bytes:
+        era = params(request, Era).era
+        if era == "shelley":
+            return self._result(request, shelley_genesis(self._chain.network))
+        return self._dialect.error(
+            request.method,
+            INVALID_GENESIS,
+            f"The devnet has no genesis configuration of the era {era!r}.",
+            bytes(request.id),
+            "Only the Shelley genesis is known here: it holds all that a chain-sync client needs.",
+        )
+
+    def _fork(self, request: Request) -> bytes:
+        depth = params(request, ForkDepth).depth
+        try:
+            return self._result(request, self._chain.fork(depth))
+        except ConfigurationError as error:
+            return self._dialect.error(request.method, FORK_REFUSED, str(error), bytes(request.id))
+
+    def _status(self) -> dict[str, object]:
+        chain = self._chain
+        return {
+            "network": chain.network.name,
+            "network_magic": chain.network.magic,
+            "security_parameter": chain.network.k,
+            "ogmios_version": self._dialect.version,
+            "tip": chain.tip,
+            "blocks": len(chain),
+            "forks": chain.forks,
+            "connections": self._traffic.active_connections,
+            "messages": self._traffic.total_messages,
+        }
