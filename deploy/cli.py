@@ -3,12 +3,16 @@
 import sys
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final
 
 import click
 
 from deploy.logging import configure_logging
-from indexer.errors import CellwitnessError
+from deploy.settings import default_map, from_process
+from indexer.errors import CellwitnessError, ConfigurationError
+
+LEVELS: Final = ("debug", "info", "warning", "error")
 
 COMMANDS: Final = {
     "demo": "deploy.commands.demo:demo",
@@ -45,8 +49,10 @@ class LazyGroup(click.Group):
     epilog="Exit codes: 0 done, 1 the answer is no, 2 usage, 3 another try may work, 4 an operator must act.",
 )
 @click.version_option(version("cellwitness"), prog_name="cellwitness")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), envvar="CELLWITNESS_LOG_LEVEL")
-def cli(log_level: str | None) -> None:
+@click.option("--config", type=click.Path(path_type=Path), envvar="CELLWITNESS_CONFIG", help="Settings file (TOML).")
+@click.option("--log-level", type=click.Choice(LEVELS), help="How much to log on standard error.  [default: info]")
+@click.pass_context
+def cli(ctx: click.Context, config: Path | None, log_level: str | None) -> None:
     """Follows a Cardano node, keeps every signed battery reading as an event that can't be lost, and shows each
     battery's timeline.
 
@@ -57,15 +63,20 @@ def cli(log_level: str | None) -> None:
       cellwitness project --log sqlite:events.db
       cellwitness timeline urn:eudpp:battery:demo:0001
     """
-    configure_logging(log_level or "info")
+    settings, origins = from_process(config)
+    level = log_level or settings.log_level
+    if level not in LEVELS:
+        raise ConfigurationError(f"log_level is {level!r}: one of {', '.join(LEVELS)}")
+    configure_logging(level)
+    ctx.obj = (settings, origins)
+    ctx.default_map = default_map(settings, origins)
 
 
 def main() -> None:
     """Entry point. Standard output carries the answer, standard error the log and what went wrong."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)  # click hands back the code of ctx.exit()
     except click.ClickException as error:
         error.show()
         sys.exit(2)

@@ -18,10 +18,14 @@ class Bound(Struct, frozen=True):
 
 
 class SlotLength(Struct, frozen=True):
+    """How long a slot lasts."""
+
     milliseconds: float
 
 
 class EraParameters(Struct, frozen=True, rename="camel"):
+    """What holds within an era."""
+
     epoch_length: int  # slots
     slot_length: SlotLength
 
@@ -48,7 +52,9 @@ class EraHistory(Struct, frozen=True):
     def time(self, slot: int) -> str:
         """When a slot begins: RFC 3339, UTC, milliseconds only where there are any."""
         era = self.eras[max(0, bisect_right(self.eras, slot, key=_start_slot) - 1)]
-        milliseconds = era.start.time["seconds"] * 1000 + (slot - era.start.slot) * era.parameters.slot_length.milliseconds
+        milliseconds = (
+            era.start.time["seconds"] * 1000 + (slot - era.start.slot) * era.parameters.slot_length.milliseconds
+        )
         try:
             moment = self.start_time + timedelta(milliseconds=milliseconds)
         except OverflowError as error:

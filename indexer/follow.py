@@ -193,8 +193,8 @@ class _Follow:
 
     def _too_deep(self, point: PointOrOrigin) -> RollbackTooDeep:
         return RollbackTooDeep(
-            f"the node rolled back to {point}, but blocks up to height {self.final_height} are final (k = {self.k} below "
-            f"{self.cursor.height}). A healthy node never does that: check that it follows the right network. If the "
+            f"the node rolled back to {point}, but blocks up to height {self.final_height} are final: k is {self.k}, and "
+            f"our chain reached {self.cursor.height}. A healthy node never does that: check that it follows the right network. If the "
             "chain really was rewritten this deep, the log must be made anew. Nothing was written"
         )
 

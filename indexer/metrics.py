@@ -6,7 +6,9 @@ TIP_SLOT = Gauge("cellwitness_follower_tip_slot", "Slot of the newest block that
 SLOT = Gauge("cellwitness_follower_slot", "Slot of the newest block in the log; a rollback lowers it.")
 HEIGHT = Gauge("cellwitness_follower_height", "Height of the newest block in the log; a rollback lowers it.")
 STEP = Gauge("cellwitness_follower_step", "The log's last step.")
-LAG = Gauge("cellwitness_follower_lag_seconds", "How far the newest block in the log is behind the node's tip, by slot time.")
+LAG = Gauge(
+    "cellwitness_follower_lag_seconds", "How far the newest block in the log is behind the node's tip, by slot time."
+)
 LAST_STEP = Gauge("cellwitness_follower_last_step_timestamp_seconds", "When the last step was written, Unix time.")
 BLOCKS = Counter("cellwitness_follower_blocks_total", "Blocks rolled forward.")
 ROLLBACKS = Counter("cellwitness_rollbacks_total", "Rollbacks written to the log.")
@@ -21,5 +23,7 @@ QUARANTINED = Counter("cellwitness_transactions_quarantined_total", "Transaction
 UNREADABLE = Counter(
     "cellwitness_transactions_unreadable_total", "Transactions that could not be read, whether they concern us or not."
 )
-INDETERMINATE = Counter("cellwitness_log_indeterminate_total", "Steps whose outcome was unknown and had to be read back.")
+INDETERMINATE = Counter(
+    "cellwitness_log_indeterminate_total", "Steps whose outcome was unknown and had to be read back."
+)
 RECONNECTS = Counter("cellwitness_follower_reconnects_total", "Sessions with a node that ended and were begun again.")

@@ -91,8 +91,8 @@ class Connection:
         """Sends a text message, ``times`` over in one write."""
         self._write(Frame(Opcode.TEXT, message).serialize(mask=True) * times)
 
-    def receive(self, timeout_seconds: float) -> Iterator[tuple[bytearray | bytes, int, int]]:
-        """The whole messages that are here, at least one unless the time is over: (buffer, start, end) each.
+    def receive(self, timeout_seconds: float) -> list[tuple[bytearray | bytes, int, int]]:
+        """The whole messages that are here, at least one unless the time is over: ``(buffer, start, end)`` each.
 
         A message is read where it was received; the place is used again by the next call.
         Raises ConnectionLost.
@@ -100,9 +100,9 @@ class Connection:
         found = list(self._messages())
         while not found:
             if not self._fill(timeout_seconds):
-                return iter(())
+                return []
             found = list(self._messages())
-        return iter(found)
+        return found
 
     def _fill(self, timeout_seconds: float) -> bool:
         """Reads once from the socket. False at the time-out."""
@@ -167,7 +167,9 @@ class Connection:
             self._fragments.append(bytes(event.data))
             self._fragments_bytes += len(event.data)
             if self._fragments_bytes > self._max_message_bytes:
-                raise ConnectionLost(f"{redacted(self.url)} sent a message of more than {self._max_message_bytes} bytes")
+                raise ConnectionLost(
+                    f"{redacted(self.url)} sent a message of more than {self._max_message_bytes} bytes"
+                )
             if event.fin:
                 whole = b"".join(self._fragments)
                 self._fragments, self._fragments_bytes = [], 0

@@ -82,7 +82,7 @@ def _another_network(node: NodeFacts, expected: Expected) -> str:
     if expected.network_magic not in (None, genesis.network_magic):
         return f"is on the network with magic {genesis.network_magic}, not {expected.network_magic}"
     if expected.security_parameter not in (None, genesis.security_parameter):
-        return f"has k = {genesis.security_parameter} in its genesis, but the log was begun with {expected.security_parameter}"
+        return f"has k = {genesis.security_parameter}, but the log was begun with {expected.security_parameter}"
     return ""
 
 

@@ -4,8 +4,6 @@ Fields that concern nobody are skipped, fields that later versions omit have def
 ``method`` (``--strict-rpc`` drops it) or on the order of keys.
 """
 
-from typing import Literal
-
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
@@ -147,7 +145,9 @@ def read_block(frame: Frame) -> ChainMessage:
     except (msgspec.DecodeError, RecursionError) as first:
         return _read_leniently(bytes(frame), first)
     result = answer.result
-    transactions = () if not isinstance(result, _Forward) or isinstance(result.block, _Ebb) else result.block.transactions
+    transactions = (
+        () if not isinstance(result, _Forward) or isinstance(result.block, _Ebb) else result.block.transactions
+    )
     return _message(answer, transactions)
 
 
@@ -252,5 +252,3 @@ def query(method: str, params: dict[str, str] | None = None) -> bytes:
     """Any other request."""
     request: dict[str, object] = {"jsonrpc": "2.0", "method": method}
     return msgspec.json.encode(request | {"params": params} if params else request)
-
-

@@ -20,7 +20,7 @@ NEWEST_MAJOR: Final = 7
 
 
 class NodeRefused(OperatorMustAct):
-    """This endpoint is not one to follow; another may be."""
+    """An endpoint that is not one to follow; another may be."""
 
 
 class Genesis(Struct, frozen=True, rename="camel"):

@@ -1,7 +1,7 @@
 """Tells frames that can concern a deployment from the many that can't, without parsing them.
 
 A transaction that concerns a deployment names one of its script hashes in its JSON text: a policy id in hex, or the
-reporting script in the bech32 text of an address (``profile.needles``). So a frame in whose bytes no needle occurs holds
+reporting script in the bech32 text of an address (``profile.needles``). So a frame without a needle in its bytes holds
 no such transaction. docs/decisions/0003 has the measurement that earned this its place, a property holds it complete.
 """
 

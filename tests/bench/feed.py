@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from indexer.ogmios.messages import NEXT_BLOCK
@@ -25,6 +26,7 @@ def serve_client(client: socket.socket, frames: Sequence[bytes], request_bytes: 
     while not (events := protocol.events_received()):
         protocol.receive_data(client.recv(65536))
     request = events[0]
+    assert isinstance(request, Request)
     protocol.send_response(protocol.accept(request))
     client.sendall(b"".join(protocol.data_to_send()))
     doubled = [*frames, *frames]

@@ -1,0 +1,39 @@
+# The project's commands. `make help` lists them.
+
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+RUN := $(UV) run --quiet --extra devnet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test quick check format bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.tools/bin/uv: # where no uv is installed, pip brings one, into this folder only
+	python3 -m venv .tools && .tools/bin/pip install --quiet uv
+
+setup: $(filter .tools/bin/uv,$(UV)) ## Install everything into .venv
+	@$(UV) sync --quiet --extra devnet
+
+demo: setup ## A devnet, its event log, a battery's timeline, and a fork being undone before your eyes
+	@$(RUN) cellwitness demo
+
+test: setup check ## Every check and every test, on real engines
+	@$(RUN) pytest
+
+quick: setup ## The tests that take seconds
+	@$(RUN) pytest -m "not long"
+
+check: setup ## Lint, format and types
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+
+format: setup ## Rewrite the code in the project's format
+	@$(RUN) ruff check --fix --quiet . ; $(RUN) ruff format .
+
+bench: setup ## Speed, as ratios within one run
+	@$(RUN) --group bench python -m tests.bench
+
+clean: ## Remove what the targets made, databases and logs of the demo included
+	rm -rf .venv .tools .cellwitness .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,152 @@
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import structlog
+
+from deploy.health import serve_health
+from deploy.progress import ChainProgress
+from deploy.stopping import Stop
+from indexer.chain import ORIGIN, Point, PointOrOrigin
+from indexer.errors import ConfigurationError
+from indexer.log.urls import open_log
+from indexer.protocol.profile import Profile, load_profile
+from indexer.run import FollowOptions, run_follower
+from indexer.session import Progress
+
+STALE_SECONDS = 300.0
+"""Ready no longer when the last step is older: a chain makes a block each 20 s on average."""
+
+
+@click.command()
+@click.option(
+    "--ogmios", multiple=True, metavar="URL", help="ws://HOST:PORT of an Ogmios; several: in order of preference."
+)
+@click.option(
+    "--profile", multiple=True, metavar="FILE", help="A deployment profile (TOML); several deployments: several files."
+)
+@click.option("--log", "log_url", metavar="URL", help="The event log to write: sqlite:PATH.")
+@click.option("--until-tip", is_flag=True, help="End, with 0, when nothing more is to be had for now.")
+@click.option(
+    "--since", default="origin", show_default=True, metavar="POINT", help="Where a NEW log begins: origin or SLOT.ID."
+)
+@click.option(
+    "--partitions", default=12, show_default=True, type=click.IntRange(1, 1024), help="Of a NEW log, for its life."
+)
+@click.option(
+    "--in-flight", default=100, show_default=True, type=click.IntRange(1, 1000), help="Requests on their way."
+)
+@click.option("--http", metavar="HOST:PORT", help="Serve /metrics, /health/live and /health/ready here.")
+@click.option("--json", "as_json", is_flag=True, help="Print how it ended as JSON.")
+def follow(  # each argument is a flag
+    ogmios: tuple[str, ...],
+    profile: tuple[str, ...],
+    log_url: str | None,
+    until_tip: bool,
+    since: str,
+    partitions: int,
+    in_flight: int,
+    http: str | None,
+    as_json: bool,
+) -> None:
+    """Follows a Cardano node through Ogmios and writes what concerns the deployments to the event log.
+
+    Begins where the log ends. Start it again after any crash: it goes on from its last step, and writes nothing twice.
+    One follower writes to a log; a second one ends with exit code 3 and says who holds it.
+
+    \b
+    The devnet of `cellwitness devnet run`:
+      cellwitness follow --profile devnet.toml --log sqlite:events.db
+    A real node, with a second one to fail over to, from the block before the first deployment on:
+      cellwitness follow --ogmios ws://node-a:1337 --ogmios wss://node-b/ --profile fleet.toml \\
+        --log sqlite:fleet.db --since 133883340.bac1660208e7…
+    """
+    profiles = tuple(read_profile(Path(file)) for file in profile)
+    if not profiles:
+        raise ConfigurationError("no deployment to look for: give at least one profile with --profile FILE")
+    options = FollowOptions(
+        endpoints=ogmios or ("ws://127.0.0.1:1337",),
+        until_tip=until_tip,
+        in_flight=in_flight,
+        since=read_point(since),
+        partitions=partitions,
+    )
+    stop = Stop()
+    the_log = open_log(log_url or "sqlite:events.db")
+    watch = Watch()
+    if http:
+        serve_health(http, watch.why_not_ready)
+    with _progress(log_url or "sqlite:events.db") as show:
+
+        def on_progress(progress: Progress) -> None:
+            watch.last, watch.last_step_time = progress, time.time()
+            show(progress)
+
+        try:
+            run_follower(the_log, profiles, options, stop=stop, pause=stop.pause, on_progress=on_progress)
+        finally:
+            the_log.close()
+    _say(watch.last, as_json=as_json)
+
+
+class Watch:
+    """What readiness is judged by."""
+
+    def __init__(self) -> None:
+        self.last: Progress | None = None
+        self.last_step_time = 0.0
+
+    def why_not_ready(self, now: float) -> list[str]:
+        """Lag is measured against the tip and against the clock: a frozen mark must never read as healthy."""
+        if self.last is None:
+            return ["no step was written since the start"]
+        reasons = []
+        behind = self.last.tip_height - self.last.height
+        if behind > 1:
+            reasons.append(f"{behind} blocks behind the node's tip")
+        age = now - self.last_step_time
+        if age > STALE_SECONDS:
+            reasons.append(f"the last step is {age:.0f} s old")
+        return reasons
+
+
+def read_profile(file: Path) -> Profile:
+    """A profile from a file. Raises ConfigurationError."""
+    try:
+        text = file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"can't read the profile {file}: {error}") from error
+    return load_profile(text, str(file))
+
+
+def read_point(text: str) -> PointOrOrigin:
+    """``origin`` or ``SLOT.ID``. Raises ConfigurationError."""
+    if text == ORIGIN:
+        return ORIGIN
+    slot, _, block = text.partition(".")
+    if not slot.isdigit() or len(block) != 64 or not all(c in "0123456789abcdef" for c in block):
+        raise ConfigurationError(f"{text!r} is no point: give origin, or a slot, a dot and the block's 64 hex digits")
+    return Point(int(slot), block)
+
+
+@contextmanager
+def _progress(log_url: str) -> Iterator[Callable[[Progress], None]]:
+    with ChainProgress(f"follow → {log_url}") as bar:
+        yield lambda p: bar.update(done=p.height, total=p.tip_height, events=p.events, note=f"slot {p.slot}")
+
+
+def _say(last: Progress | None, *, as_json: bool) -> None:
+    if as_json:
+        fields = {name: getattr(last, name) for name in last.__struct_fields__} if last else {}
+        click.echo(json.dumps(fields))
+    elif last is None:
+        click.echo("Nothing new: the log is at the node's tip.")
+    else:
+        click.echo(
+            f"Step {last.step}, height {last.height}, slot {last.slot}: {last.blocks} blocks, {last.events} events, "
+            f"{last.rollbacks} rollbacks since the start."
+        )
+    structlog.get_logger().info("follower_ended")

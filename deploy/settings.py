@@ -1,0 +1,110 @@
+"""Settings: one frozen struct, read once from a TOML file and the environment. Flags of a command win over both."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from indexer.errors import ConfigurationError
+
+DEFAULT_FILE: Final = Path("cellwitness.toml")
+PREFIX: Final = "CELLWITNESS_"
+EMBEDDED: Final = "embedded"
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set. In the environment: ``CELLWITNESS_`` and the name in capitals, lists with commas."""
+
+    ogmios: tuple[str, ...] = ("ws://127.0.0.1:1337",)  # endpoints in order of preference
+    profile: tuple[str, ...] = ()  # deployment profiles, TOML files
+    log: str = "sqlite:events.db"  # the event log: sqlite:PATH
+    db: str = EMBEDDED  # PostgreSQL: postgresql://…, or a server of our own under data_dir
+    data_dir: str = ".cellwitness"  # where the embedded PostgreSQL lives
+    since: str = "origin"  # where a new log begins: origin, or SLOT.ID of a block
+    partitions: int = 12  # of a new log, fixed for its life
+    in_flight: int = 100  # nextBlock requests on their way
+    http: str = ""  # HOST:PORT for /metrics, /health/live and /health/ready; empty: none
+    log_level: str = "info"
+
+
+def read_settings(file: Path | None, environment: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
+    """The settings, and where each one that is not the default came from. Raises ConfigurationError."""
+    chosen = file or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    if chosen is not None:
+        for key, value in _table(chosen).items():
+            values[_known(key, str(chosen))] = value
+            origins[key] = str(chosen)
+    for variable, text in environment.items():
+        if not variable.startswith(PREFIX) or variable in (f"{PREFIX}CONFIG", f"{PREFIX}DATA"):
+            continue
+        key = _known(variable.removeprefix(PREFIX).lower(), "the environment")
+        is_list = key in ("ogmios", "profile")
+        values[key] = [part.strip() for part in text.split(",") if part.strip()] if is_list else text
+        origins[key] = variable
+    try:
+        return msgspec.convert(values, Settings, strict=False), origins
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"a setting is not what it should be: {error}") from error
+
+
+def _table(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text())
+    except OSError as error:
+        raise ConfigurationError(f"can't read the settings in {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} is not TOML: {error}") from error
+
+
+def _known(key: str, where: str) -> str:
+    names = Settings.__struct_fields__
+    if key in names:
+        return key
+    near = difflib.get_close_matches(key, names, 1)
+    hint = f": did you mean {near[0]!r}?" if near else f". Known are {', '.join(names)}"
+    raise ConfigurationError(f"{where} sets {key!r}, which is no setting{hint}")
+
+
+def shown(settings: Settings) -> dict[str, Any]:
+    """The settings for people and logs, without passwords."""
+    plain = msgspec.to_builtins(settings)
+    return {
+        key: [without_password(v) for v in value] if isinstance(value, list | tuple) else without_password(value)
+        for key, value in plain.items()
+    }
+
+
+def without_password(value: object) -> object:
+    """An address with its password, and any query that could hold one, cut out."""
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    parts = urlsplit(value)
+    host = parts.netloc.rpartition("@")[2]
+    user = f"{parts.username}:…@" if parts.password else f"{parts.username}@" if parts.username else ""
+    return f"{parts.scheme}://{user}{host}{parts.path}" + ("?…" if parts.query else "")
+
+
+def default_map(settings: Settings, origins: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """What click takes where a flag is not given: only what somebody set, so that each command's own default shows."""
+    plain = msgspec.to_builtins(settings)
+    given = {_PARAMETERS.get(key, key): plain[key] for key in origins}
+    flat: dict[str, Any] = dict.fromkeys(("follow", "project", "timeline", "demo"), given)
+    flat["log"] = dict.fromkeys(("verify", "tail", "show", "canonical"), given)
+    flat["db"] = dict.fromkeys(("start", "stop", "status", "url"), given)
+    return flat
+
+
+_PARAMETERS: Final = {"log": "log_url", "db": "db_url"}  # a flag's name in Python, where it is another
+
+
+def from_process(file: Path | None) -> tuple[Settings, dict[str, str]]:
+    """The settings of this process: read once, at start."""
+    return read_settings(file, os.environ)

@@ -1,0 +1,200 @@
+"""The loop that keeps a log in step with a chain: chooses a node, holds a session with it, and begins again."""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from indexer import metrics
+from indexer.chain import ORIGIN, PointOrOrigin
+from indexer.errors import ConfigurationError, Retryable
+from indexer.follow import NodeBehind
+from indexer.log.port import Fenced, Log, LogBusy, LogEmpty, LogMismatch, LogUnavailable, Writer
+from indexer.log.records import DEFAULT_PARTITIONS, Opened
+from indexer.log.steps import opened_step
+from indexer.ogmios.connection import redacted
+from indexer.ogmios.endpoints import Expected, judge, nobody_left, survey
+from indexer.ogmios.messages import InvalidFrame
+from indexer.ogmios.node import NodeFacts
+from indexer.protocol.profile import Profile, check_profiles, profile_digest
+from indexer.session import NodeStalled, Progress, Session
+
+FIRST_PAUSE_SECONDS: Final = 0.2
+LONGEST_PAUSE_SECONDS: Final = 30.0
+
+log = structlog.get_logger().bind(component="follower")
+
+
+class FollowOptions(Struct, frozen=True, kw_only=True):
+    """How to follow. Endpoints in order of preference."""
+
+    endpoints: tuple[str, ...]
+    until_tip: bool = False
+    in_flight: int = 100  # more than 100 requests on their way gain nothing
+    since: PointOrOrigin = ORIGIN  # where a new log begins
+    partitions: int = DEFAULT_PARTITIONS  # of a new log, for life
+    silence_seconds: float = 120.0  # Ogmios pings every 30 s
+    stall_seconds: float = 300.0  # without a block, before another endpoint is asked
+
+
+def run_follower(  # noqa: PLR0913  # the clock and the screen are the caller's
+    the_log: Log,
+    profiles: tuple[Profile, ...],
+    options: FollowOptions,
+    *,
+    stop: Callable[[], bool],
+    pause: Callable[[float], None],
+    on_progress: Callable[[Progress], None],
+) -> None:
+    """Follows until ``stop`` says so, or until the tip. ``pause`` sleeps, and returns early when stopped.
+
+    What another try may mend is tried again for ever, with growing pauses; with ``until_tip`` a few times.
+    Raises LogBusy, Fenced and every OperatorMustAct.
+    """
+    check_profiles(profiles)
+    if not options.endpoints:
+        raise ConfigurationError("no endpoint is given: name at least one with --ogmios ws://HOST:PORT")
+    follower = _Follower(the_log, profiles, options, on_progress)
+    failures = 0
+    with the_log.lease():
+        while not stop():
+            written = follower.counts["blocks"]
+            try:
+                follower.session(stop)
+            except (Fenced, LogBusy):
+                raise
+            except NodeBehind as error:
+                # Nothing more is to be had of a node that is behind us.
+                log.warning("node_behind", reason=str(error))
+                if options.until_tip and len(follower.urls_left()) <= 1:
+                    return
+                follower.skip(str(error))
+            except NodeStalled as error:
+                log.warning("node_stalled", reason=str(error))
+                follower.skip(str(error))
+            except InvalidFrame as error:
+                log.error("node_set_aside", reason=str(error))
+                follower.set_aside(str(error))
+                continue
+            except Retryable as error:
+                if isinstance(error, LogUnavailable):
+                    metrics.INDETERMINATE.inc()
+                log.warning("session_ended", reason=str(error))
+                if options.until_tip and failures >= 5:
+                    raise
+            else:
+                return
+            metrics.RECONNECTS.inc()
+            failures = 0 if follower.counts["blocks"] > written else failures + 1
+            longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**failures)
+            pause(longest * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, no secret
+
+
+class _Follower:
+    """What lasts from one session to the next."""
+
+    def __init__(
+        self,
+        the_log: Log,
+        profiles: tuple[Profile, ...],
+        options: FollowOptions,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._log, self._profiles, self._options = the_log, profiles, options
+        self._on_progress = on_progress
+        self._set_aside: dict[str, str] = {}
+        self._skipped: dict[str, str] = {}
+        self._url = ""
+        self.counts = {"blocks": 0, "events": 0, "rollbacks": 0}
+
+    def urls_left(self) -> list[str]:
+        return [u for u in self._options.endpoints if u not in self._set_aside and u not in self._skipped]
+
+    def skip(self, why: str) -> None:
+        """Tries the other endpoints before this one again."""
+        self._skipped[self._url] = why
+        if not self.urls_left():
+            self._skipped.clear()
+
+    def set_aside(self, why: str) -> None:
+        """Never asks this endpoint again while we run."""
+        self._set_aside[self._url] = why
+
+    def session(self, stop: Callable[[], bool]) -> None:
+        """One session, from fencing to its end."""
+        writer = self._log.writer()
+        try:
+            opened = self._log.opened() if writer.end is not None else None
+            self._url, facts = self._choose(opened)
+            if opened is None:
+                self._begin(writer, facts)
+            else:
+                self._check_deployments(opened)
+            log.info("session_began", endpoint=redacted(self._url), version=facts.version, network=facts.network)
+            session = Session(
+                log=self._log,
+                writer=writer,
+                profiles=self._profiles,
+                url=self._url,
+                facts=facts,
+                in_flight=self._options.in_flight,
+                silence_seconds=self._options.silence_seconds,
+                stall_seconds=self._options.stall_seconds if len(self.urls_left()) > 1 else None,
+                on_progress=self._on_progress,
+                counts=self.counts,
+            )
+            session.run(until_tip=self._options.until_tip, stop=stop)
+        finally:
+            writer.close()
+
+    def _choose(self, opened: Opened | None) -> tuple[str, NodeFacts]:
+        expected = Expected(
+            network_magic=opened.network_magic
+            if opened
+            else self._profiles[0].network_magic
+            if self._profiles
+            else None,
+            security_parameter=opened.security_parameter if opened else None,
+        )
+        found, order = judge(survey(self.urls_left(), self._set_aside), expected)
+        for url, why in (*found.unwell.items(), *found.refused.items()):
+            log.warning("endpoint_refused", endpoint=redacted(url), reason=why)
+        if not order:
+            self._skipped.clear()
+            raise nobody_left(found)
+        return order[0], found.facts[order[0]]
+
+    def _begin(self, writer: Writer, facts: NodeFacts) -> None:
+        writer.append(
+            opened_step(
+                network=facts.network,
+                network_magic=facts.genesis.network_magic,
+                security_parameter=facts.genesis.security_parameter,
+                deployments=deployments(self._profiles),
+                since=self._options.since,
+                partitions=self._options.partitions,
+            )
+        )
+
+    def _check_deployments(self, opened: Opened) -> None:
+        ours = deployments(self._profiles)
+        if ours != opened.deployments:
+            differing = sorted(
+                name
+                for name in ours.keys() | opened.deployments.keys()
+                if ours.get(name) != opened.deployments.get(name)
+            )
+            raise LogMismatch(
+                f"the log was begun with the deployments {sorted(opened.deployments)}; these profiles differ in "
+                f"{differing}. A log is of one set of deployments for life: give the same profiles, or begin a new log"
+            )
+
+
+def deployments(profiles: tuple[Profile, ...]) -> Mapping[str, str]:
+    """Deployment names with the digests of their profiles, as step 0 records them."""
+    return {profile.name: profile_digest(profile) for profile in profiles}
+
+
+__all__ = ["FollowOptions", "LogEmpty", "run_follower"]
