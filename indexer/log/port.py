@@ -31,11 +31,13 @@ class LogFull(OperatorMustAct):
 
 
 class LogDamaged(OperatorMustAct):
-    """The log contradicts itself. ``step`` and ``partition`` name the first place that does, where it is known."""
+    """The log contradicts itself. ``step``, ``partition`` and ``seq`` name the first place that does, where known."""
 
-    def __init__(self, message: str, *, step: int | None = None, partition: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, step: int | None = None, partition: int | None = None, seq: int | None = None
+    ) -> None:
         super().__init__(message)
-        self.step, self.partition = step, partition
+        self.step, self.partition, self.seq = step, partition, seq
 
 
 class LogMismatch(OperatorMustAct):
@@ -142,6 +144,7 @@ def accept(last_seq: int, records: Sequence[Record]) -> list[Record]:
             raise LogDamaged(
                 f"sequence number {last_seq + 1} is missing: the next record is {record.seq} of step {record.step}",
                 step=record.step,
+                seq=record.seq,
             )
         last_seq = record.seq
         taken.append(record)
