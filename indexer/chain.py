@@ -100,7 +100,7 @@ class Signatory(Struct, frozen=True):
 
 
 class ValidityInterval(Struct, frozen=True, rename="camel"):
-    """Slots between which a transaction may enter a block: from ``invalid_before`` until just below ``invalid_after``."""
+    """Slots in which a transaction may enter a block: from ``invalid_before`` until just below ``invalid_after``."""
 
     invalid_before: int | None = None
     invalid_after: int | None = None

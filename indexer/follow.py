@@ -193,9 +193,9 @@ class _Follow:
 
     def _too_deep(self, point: PointOrOrigin) -> RollbackTooDeep:
         return RollbackTooDeep(
-            f"the node rolled back to {point}, but blocks up to height {self.final_height} are final: k is {self.k}, and "
-            f"our chain reached {self.cursor.height}. A healthy node never does that: check that it follows the right network. If the "
-            "chain really was rewritten this deep, the log must be made anew. Nothing was written"
+            f"the node rolled back to {point}, but blocks up to height {self.final_height} are final "
+            f"(k is {self.k}). A healthy node never does that: check that it follows the right network. If the chain "
+            "really was rewritten this deep, the log must be made anew. Nothing was written"
         )
 
     def _end_run(self) -> None:

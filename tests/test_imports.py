@@ -1,0 +1,85 @@
+"""Imports go one way: indexer <- projections <- consumers <- deploy."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.shared import ROOT
+
+PACKAGES = ("indexer", "projections", "consumers", "deploy")
+OPEN_TO_ALL = ("indexer.events", "indexer.chain", "indexer.protocol", "indexer.log", "indexer.errors")
+PURE = (
+    "indexer/chain.py",
+    "indexer/decode.py",
+    "indexer/eras.py",
+    "indexer/events.py",
+    "indexer/follow.py",
+    "indexer/log/records.py",
+    "indexer/log/steps.py",
+    "indexer/ogmios/messages.py",
+    "indexer/ogmios/salvage.py",
+    "indexer/protocol",
+    "projections/timeline.py",
+)
+IMPURE = {"os", "socket", "time", "random", "logging", "structlog", "psycopg", "sqlite3", "websockets", "prometheus_client"}
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_package_imports_one_above_it() -> None:
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for level, package in enumerate(PACKAGES)
+        for file in modules(package)
+        for name in imports(file)
+        if name.partition(".")[0] in PACKAGES[level + 1 :]
+    ]
+    assert not wrong
+
+
+def test_above_the_indexer_only_its_contract_is_imported() -> None:
+    """The composition root (deploy) may wire anything; projections and consumers read the contract only."""
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for package in ("projections", "consumers")
+        for file in modules(package)
+        for name in imports(file)
+        if name.startswith("indexer.") and not name.startswith(OPEN_TO_ALL)
+    ]
+    assert not wrong
+
+
+def test_the_core_has_no_clock_no_socket_and_no_logger() -> None:
+    files = [file for path in PURE for file in ([ROOT / path] if path.endswith(".py") else modules(path))]
+    wrong = [f"{file} imports {name}" for file in files for name in imports(file) if name.partition(".")[0] in IMPURE]
+    assert not wrong
+
+
+def test_nothing_but_the_devnet_imports_the_libraries_that_build_transactions() -> None:
+    wrong = [
+        f"{file} imports {name}"
+        for package in PACKAGES
+        for file in modules(package)
+        if "devnet" not in file.parts
+        for name in imports(file)
+        if name.partition(".")[0] in {"pycardano", "ogmios", "cose"}
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_file_is_longer_than_400_lines(package: str) -> None:
+    assert not [str(f) for f in modules(package) if len(f.read_text().splitlines()) > 400]
