@@ -1,0 +1,26 @@
+"""What Prometheus is told of the projections. A rollback lowers steps and slots, so those are gauges."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge
+
+EVENTS: Final = Counter("cellwitness_projection_events_total", "Events projected.", ["projection"])
+RETRACTIONS: Final = Counter("cellwitness_projection_retractions_total", "Retractions projected.", ["projection"])
+RETRIES: Final = Counter("cellwitness_projection_retries_total", "Times the worker had to begin again.", ["projection"])
+OWNERSHIP_LOST: Final = Counter(
+    "cellwitness_projection_ownership_lost_total", "Partitions that another worker took over.", ["projection"]
+)
+LAG_EVENTS: Final = Gauge(
+    "cellwitness_projection_lag_events",
+    "Records of the log, markers too, not yet in the tables.",
+    ["projection", "partition"],
+)
+LAG_SECONDS: Final = Gauge(
+    "cellwitness_projection_lag_seconds", "Since the tables last held all of the log.", ["projection"]
+)
+CONSISTENT_STEP: Final = Gauge(
+    "cellwitness_projection_consistent_step", "The least last step over this worker's partitions.", ["projection"]
+)
+LAST_BATCH: Final = Gauge(
+    "cellwitness_projection_last_batch_timestamp_seconds", "When a batch was last written, Unix time.", ["projection"]
+)

@@ -1,0 +1,221 @@
+"""The worker: takes partitions, reads the log, writes the tables, waits, begins again after a fault."""
+
+import time
+from collections.abc import Callable, Collection
+from threading import Event
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from indexer.errors import Retryable
+from indexer.log.port import Batch, Log
+from projections import metrics
+from projections.database import Connection
+from projections.errors import OwnershipLost
+from projections.migrate import migrate
+from projections.store import PROJECTION, Applied, Checkpoint, Store, identity_of
+
+log = structlog.get_logger().bind(component="projection", projection=PROJECTION)
+
+BATCH_RECORDS: Final = 16_384
+"""Records in one transaction, about. The log bounds their bytes; more gains nothing and loses more at a crash."""
+
+PAUSE_SECONDS: Final = (0.05, 5.0)  # first and longest wait after a fault
+WAIT_SECONDS: Final = 0.5  # for the log to grow; also how late a stop is noticed
+
+
+class Progress(Struct, frozen=True, kw_only=True):
+    """Where the worker stands."""
+
+    step: int  # least over its partitions: the tables hold all of the log up to here
+    slot: int
+    height: int
+    events: int  # since the start
+    retractions: int
+    rows: int  # versions written since the start
+    lag_records: int
+    events_per_second: float  # since the start, waiting left out
+    eta_seconds: float | None  # until the log's end as it is now; None before anything was done
+    caught_up: bool
+
+
+class Worker:
+    """One process's share of a projection.
+
+    ``connect`` gives a new connection each time. ``partitions`` None means all. ``stop`` ends the work after the
+    transaction under way.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a worker can be told
+        self,
+        source: Log,
+        connect: Callable[[], Connection],
+        *,
+        partitions: Collection[int] | None = None,
+        batch_records: int = BATCH_RECORDS,
+        progress: Callable[[Progress], None] = lambda _: None,
+        stop: Event | None = None,
+    ) -> None:
+        self._log = source
+        self._connect = connect
+        self._partitions = partitions
+        self._batch_records = batch_records
+        self._report = progress
+        self._stop = stop or Event()
+        self._connection: Connection | None = None
+        self._owned: dict[int, Checkpoint] | None = None  # None until first taken
+        self._applied = Applied(0, 0, 0, None)
+        self._busy_seconds = 0.0
+        self._caught_up_at = time.time()
+
+    def run(self, *, until_caught_up: bool = False, give_up_after_seconds: float | None = None) -> Progress:
+        """Works until stopped, or until the tables hold all of the log.
+
+        A fault that may pass is tried again for ever, or for so many seconds in a row. Raises it then; raises
+        OwnershipLost when other workers took every partition, and any error that a person has to mend.
+        """
+        store: Store | None = None
+        pauses = 0
+        failing_since = 0.0
+        progress = self._progress()
+        try:
+            while not self._stop.is_set():
+                try:
+                    store = store or self._open()
+                    worked = self._round(store)
+                    progress = self._progress()
+                    pauses = 0
+                except OwnershipLost as lost:
+                    if store is None:  # every partition was taken while we were away
+                        raise
+                    self._lose(store, lost)
+                    continue
+                except Retryable as error:
+                    store = None
+                    self._disconnect()
+                    pauses, failing_since = pauses + 1, failing_since if pauses else time.monotonic()
+                    failing = time.monotonic() - failing_since
+                    if give_up_after_seconds is not None and failing >= give_up_after_seconds:
+                        raise
+                    pause = min(PAUSE_SECONDS[0] * 2 ** min(pauses, 10), PAUSE_SECONDS[1])
+                    metrics.RETRIES.labels(PROJECTION).inc()
+                    log.warning("projection_retried", reason=str(error), pause_seconds=pause)
+                    self._stop.wait(pause)
+                    continue
+                self._report(progress)
+                if not worked:
+                    if until_caught_up:
+                        break
+                    self._wait(progress.step)
+        finally:
+            self._disconnect()
+        return progress
+
+    def _open(self) -> Store:
+        identity = identity_of(self._log)
+        connection = self._connection = self._connect()
+        migrate(connection)
+        store = Store(connection, identity)
+        if self._owned is None:
+            wanted = range(identity.partitions) if self._partitions is None else self._partitions
+            store.take(wanted)
+            self._owned = store.checkpoints
+            log.info("partitions_taken", partitions=sorted(store.checkpoints))
+            return store
+        before, self._owned = self._owned, store.checkpoints
+        store.retake(before.values())
+        if lost := before.keys() - store.checkpoints.keys():
+            self._lose(store, OwnershipLost(frozenset(lost)))
+        return store
+
+    def _round(self, store: Store) -> bool:
+        """Projects what the log has for each partition, several in one transaction. False where it had nothing."""
+        batches: dict[int, Batch] = {}
+        records = 0
+        worked = False
+        for partition, checkpoint in sorted(store.checkpoints.items()):
+            batch = self._log.read(partition, checkpoint.next_offset, self._batch_records)
+            if batch.records:
+                batches[partition] = batch
+                records += len(batch.records)
+            if records >= self._batch_records:
+                self._apply(store, batches)
+                batches, records, worked = {}, 0, True
+                if self._stop.is_set():
+                    break
+        if batches:
+            self._apply(store, batches)
+        return worked or bool(batches)
+
+    def _apply(self, store: Store, batches: dict[int, Batch]) -> None:
+        began = time.perf_counter()
+        applied = store.apply(batches)
+        self._busy_seconds += (seconds := time.perf_counter() - began)
+        total = self._applied
+        last = max((each for each in (applied.last, total.last) if each), key=lambda each: each.step, default=None)
+        self._applied = Applied(
+            total.events + applied.events, total.retractions + applied.retractions, total.rows + applied.rows, last
+        )
+        metrics.EVENTS.labels(PROJECTION).inc(applied.events)
+        metrics.RETRACTIONS.labels(PROJECTION).inc(applied.retractions)
+        metrics.LAST_BATCH.labels(PROJECTION).set_to_current_time()
+        log.info(
+            "batch_projected",
+            step=applied.last.step if applied.last else None,
+            slot=applied.last.slot if applied.last else None,
+            partitions=len(batches),
+            events=applied.events,
+            retractions=applied.retractions,
+            rows=applied.rows,
+            milliseconds=round(seconds * 1000),
+        )
+
+    def _progress(self) -> Progress:
+        owned = (self._owned or {}).values()
+        end = self._log.end() if owned else None
+        lag = 0
+        for each in owned:
+            behind = end.spine.partitions[each.partition].last_seq - each.last_seq if end else 0
+            metrics.LAG_EVENTS.labels(PROJECTION, str(each.partition)).set(behind)
+            lag += max(behind, 0)
+        step = min((each.last_step for each in owned), default=-1)
+        now = time.time()
+        if lag == 0:
+            self._caught_up_at = now
+        metrics.LAG_SECONDS.labels(PROJECTION).set(now - self._caught_up_at)
+        metrics.CONSISTENT_STEP.labels(PROJECTION).set(step)
+        total, last = self._applied, self._applied.last
+        done = total.events + total.retractions
+        rate = done / self._busy_seconds if self._busy_seconds else 0.0
+        return Progress(
+            step=step,
+            slot=last.slot if last else 0,
+            height=last.height if last else -1,
+            events=total.events,
+            retractions=total.retractions,
+            rows=total.rows,
+            lag_records=lag,
+            events_per_second=rate,
+            eta_seconds=lag / rate if rate else None,
+            caught_up=bool(owned) and lag == 0,
+        )
+
+    def _lose(self, store: Store, lost: OwnershipLost) -> None:
+        store.drop(lost.partitions)
+        metrics.OWNERSHIP_LOST.labels(PROJECTION).inc(len(lost.partitions))
+        log.warning("partitions_lost", partitions=sorted(lost.partitions), left=sorted(store.checkpoints))
+        if not store.checkpoints:
+            raise lost
+
+    def _wait(self, step: int) -> None:
+        try:
+            self._log.wait(step, WAIT_SECONDS)
+        except Retryable as error:
+            log.warning("log_unavailable", reason=str(error))
+            self._stop.wait(WAIT_SECONDS)
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

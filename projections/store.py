@@ -1,0 +1,248 @@
+"""The shell between the log and the tables: loads states, folds, writes rows and checkpoints in one transaction."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+from psycopg.types.json import Jsonb
+
+from indexer.log.port import Batch, Log, LogEmpty, accept
+from projections.batch import Battery, Folded, Known, Position, batteries_of, fold_batch
+from projections.database import Connection
+from projections.errors import OtherLog, OwnershipLost, SchemaMismatch, translated
+from projections.facts import Fact, decode_body
+from projections.tables import QUERIES, table_writers
+from projections.timeline import FOLD_VERSION, State, decode_state, encode_state
+
+PROJECTION: Final = "timeline"
+
+
+class LogIdentity(Struct, frozen=True):
+    """What tells one log from another."""
+
+    digest: str  # of step 0
+    network: str
+    network_magic: int
+    deployments: dict[str, str]
+    partitions: int
+
+    def __str__(self) -> str:
+        names = ", ".join(sorted(self.deployments)) or "none"
+        return f"{self.network} (magic {self.network_magic}, deployments: {names}, step 0: {self.digest[:16]})"
+
+
+class Checkpoint(Struct, frozen=True):
+    """How far this worker has projected a partition it owns."""
+
+    partition: int
+    next_offset: int
+    last_seq: int
+    last_step: int
+    owner_epoch: int
+
+
+class Applied(Struct, frozen=True):
+    """What one transaction wrote."""
+
+    events: int
+    retractions: int
+    rows: int  # versions inserted
+    last: Position | None  # the newest position that a partition reached
+
+
+def identity_of(log: Log) -> LogIdentity:
+    """Reads the log's first step. Raises LogEmpty."""
+    opened = log.opened()
+    first = next(iter(log.spine(0)), None)
+    if first is None:
+        raise LogEmpty("the log has no step")
+    return LogIdentity(
+        first.digest, opened.network, opened.network_magic, dict(opened.deployments), len(opened.partitions)
+    )
+
+
+class Store:
+    """The tables, as one worker writes them. Holds a connection; after an error of class Retryable, make a new one."""
+
+    def __init__(self, connection: Connection, identity: LogIdentity, projection: str = PROJECTION) -> None:
+        """Binds the tables to the log, once and for ever. Raises OtherLog, SchemaMismatch."""
+        self._connection = connection
+        self._projection = projection
+        self.checkpoints: dict[int, Checkpoint] = {}
+        with translated():
+            # Each query of a worker finds its rows by key. While tables grow from nothing their statistics say that
+            # they are empty, and the planner would read them whole, batch after batch.
+            for plan in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
+                connection.execute("SELECT set_config(%s, 'off', false)", (plan,))
+            self._bind(identity)
+            self._writers: Final = table_writers(connection)
+
+    def take(self, partitions: Collection[int]) -> None:
+        """Becomes the owner of these partitions: from now on no earlier owner can write them."""
+        with translated():
+            query, parameters = (
+                QUERIES["take_partitions"],
+                {"projection": self._projection, "partitions": [*partitions]},
+            )
+            for row in self._connection.execute(query, parameters):
+                taken = Checkpoint(*row)
+                self.checkpoints[taken.partition] = taken
+
+    def retake(self, checkpoints: Collection[Checkpoint]) -> None:
+        """Goes on with partitions that this worker owned on a connection that broke: those that nobody took since.
+
+        Raises the epoch, too: a transaction of the broken connection may still be under way in the server.
+        """
+        with translated():
+            parameters = {
+                "projection": self._projection,
+                "partition": [each.partition for each in checkpoints],
+                "owner_epoch": [each.owner_epoch for each in checkpoints],
+            }
+            for row in self._connection.execute(QUERIES["retake_partitions"], parameters):
+                taken = Checkpoint(*row)
+                self.checkpoints[taken.partition] = taken
+
+    def drop(self, partitions: Collection[int]) -> None:
+        """Forgets partitions that another worker took."""
+        for partition in partitions:
+            self.checkpoints.pop(partition, None)
+
+    def apply(self, batches: Mapping[int, Batch]) -> Applied:
+        """Projects one batch of each partition named, all in one transaction.
+
+        Raises OwnershipLost, LogDamaged, RetractionOfUnknown, DatabaseUnwell, DatabaseRefuses; nothing is written then.
+        """
+        with translated(), self._connection.transaction():
+            accepted = {
+                partition: accept(self.checkpoints[partition].last_seq, batch.records)
+                for partition, batch in batches.items()
+            }
+            known = self._known(record for records in accepted.values() for record in records)
+            folded = {partition: fold_batch(records, known) for partition, records in accepted.items()}
+            # First of all writes: a worker that lost a partition waits or fails here, not after its rows.
+            moved = self._advance(batches, folded)
+            rows = sum(self._write(partition, each) for partition, each in folded.items())
+        self.checkpoints.update(moved)
+        newest = [each.positions[-1] for each in folded.values() if each.positions]
+        return Applied(
+            sum(each.events for each in folded.values()),
+            sum(each.retractions for each in folded.values()),
+            rows,
+            max(newest, key=lambda position: position.step, default=None),
+        )
+
+    def _bind(self, identity: LogIdentity) -> None:
+        ours = {
+            "digest": identity.digest,
+            "network": identity.network,
+            "network_magic": identity.network_magic,
+            "deployments": Jsonb(identity.deployments),
+            "partitions": identity.partitions,
+            "fold_version": FOLD_VERSION,
+        }
+        self._connection.execute(QUERIES["write_identity"], ours)
+        row = self._connection.execute(QUERIES["read_identity"]).fetchone()
+        assert row is not None
+        bound = LogIdentity(*row[:5])
+        if bound != identity:
+            raise OtherLog(f"these tables were built from the log of {bound}; this is the log of {identity}")
+        if row[5] != FOLD_VERSION:
+            raise SchemaMismatch(f"these tables are of fold version {row[5]}, this is {FOLD_VERSION}: rebuild them")
+
+    def _known(self, records: Iterable[Any]) -> Known:
+        touched, undone = batteries_of(records)
+        states: dict[Battery, State] = {}
+        live: dict[Battery, list[Fact]] = {battery: [] for battery in undone}
+        if touched:
+            for key, deployment, state in self._connection.execute(
+                QUERIES["read_states"], _batteries(touched), binary=True
+            ):
+                states[key, deployment] = decode_state(state)
+        if undone:
+            for key, deployment, body, fact, event_id, slot, height, block, time in self._connection.execute(
+                QUERIES["read_live_events"], _batteries(undone), binary=True
+            ):
+                event = decode_body(body, f"event {event_id} in the tables")
+                utc = time.isoformat().replace("+00:00", "Z")
+                live[key, deployment].append(Fact(event, fact, event_id, slot, height, block, utc))
+        return Known(states, live)
+
+    def _advance(self, batches: Mapping[int, Batch], folded: Mapping[int, Folded]) -> dict[int, Checkpoint]:
+        moved: dict[int, Checkpoint] = {}
+        columns: dict[str, list[Any]] = {name: [] for name in _ADVANCE}
+        for partition, batch in batches.items():
+            before = self.checkpoints[partition]
+            # A batch of records that were all seen before, as after a repair of the log, moves the offset alone.
+            position = folded[partition].positions[-1] if folded[partition].positions else None
+            after = replace(
+                before,
+                next_offset=batch.next_offset,
+                last_seq=max(before.last_seq, batch.records[-1].seq),
+                last_step=position.step if position else before.last_step,
+            )
+            moved[partition] = after
+            values = (
+                *(
+                    partition,
+                    before.owner_epoch,
+                    before.next_offset,
+                    after.next_offset,
+                    after.last_seq,
+                    after.last_step,
+                ),
+                *(_place(position) if position else (None,) * 5),
+            )
+            for column, value in zip(columns.values(), values, strict=True):
+                column.append(value)
+        query, parameters = QUERIES["advance_checkpoints"], {"projection": self._projection, **columns}
+        reached = {partition for (partition,) in self._connection.execute(query, parameters, binary=True)}
+        if lost := moved.keys() - reached:
+            raise OwnershipLost(frozenset(lost))
+        return moved
+
+    def _write(self, partition: int, folded: Folded) -> int:
+        connection = self._connection
+        rows = 0
+        for writer in self._writers:
+            writer.close(connection, folded.versions.closings(writer.table))
+            rows += writer.insert(connection, folded.versions.inserts(writer.table))
+        if folded.states:
+            connection.execute(
+                QUERIES["write_states"],
+                {
+                    **_batteries(folded.states),
+                    "partition": [partition] * len(folded.states),
+                    "state": [encode_state(state) for state in folded.states.values()],
+                },
+                binary=True,
+            )
+        if partition == 0:  # every partition tells the same steps
+            connection.execute(QUERIES["write_steps"], _steps(folded.positions), binary=True)
+        return rows
+
+
+_ADVANCE: Final = (
+    *("partition", "owner_epoch", "offset", "next_offset", "last_seq", "last_step"),
+    *("slot", "height", "block", "final_height", "tip_height"),
+)
+
+
+def _place(position: Position) -> tuple[int, int, bytes, int, int]:
+    block = bytes.fromhex(position.block)
+    return (position.slot, position.height, block, position.final_height, position.tip_height)
+
+
+def _batteries(batteries: Collection[Battery]) -> dict[str, list[Any]]:
+    return {
+        "battery_key": [bytes.fromhex(key) for key, _ in batteries],
+        "deployment": [deployment for _, deployment in batteries],
+    }
+
+
+def _steps(positions: list[Position]) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {
+        name: [getattr(position, name) for position in positions] for name in Position.__struct_fields__
+    }
+    return {**columns, "block": [bytes.fromhex(position.block) for position in positions]}
