@@ -136,7 +136,7 @@ def read_header(frame: Frame) -> ChainMessage:
 def read_block(frame: Frame) -> ChainMessage:
     """A nextBlock answer, whole.
 
-    A frame that defeats the typed decoder is read leniently: values nested too deep for any JSON parser are cut out
+    A frame that defeats the typed decoder is read leniently: values nested too deep for a JSON parser are cut out
     (none is a part that concerns us), and a transaction that still can't be read becomes an UnreadableTransaction in
     its place. Raises InvalidFrame where even the block's header can't be read, RequestFailed for an error answer.
     """

@@ -1,7 +1,7 @@
 """Reading frames that no recursive JSON parser survives. Iterative throughout; pure.
 
-All unbounded nesting in Ogmios' JSON sits under a key ``"json"``: native scripts and metadata, which concern nobody
-here. Preprod block 5183974 nests 10,770 levels that way, and halted most indexers of its day.
+Preprod block 5183974 carries a native script whose JSON is 10,770 levels deep, and halted most indexers of its day.
+Nothing that concerns a deployment is nested deeper than a dozen levels, so what is deeper than DEPTH_KEPT is cut out.
 """
 
 import re
@@ -12,30 +12,32 @@ import msgspec
 
 from indexer.chain import Transaction, UnreadableTransaction
 
-_KEY: Final = b'"json":'
-_TOKEN: Final = re.compile(rb'["{}\[\]]')
-_STRING_END: Final = re.compile(rb'(?:[^"\\]|\\.)*"', re.DOTALL)
+DEPTH_KEPT: Final = 64
+"""Levels of arrays and objects: an asset's quantity in a nested transaction's output is the deepest we need, at 10."""
+
+_TOKEN: Final = re.compile(rb'[{}\[\]]|"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+"""A bracket, or a whole string: text in a string may look like brackets."""
+
 _decode_transaction = msgspec.json.Decoder(Transaction).decode
 
 
 def salvage(frame: bytes) -> bytes:
-    """The frame with the value of each ``"json"`` key replaced by null. Linear in its length.
-
-    Text that only looks like such a key can stand inside a string (metadata), so strings are stepped over first.
-    """
+    """The frame with each value below DEPTH_KEPT levels replaced by null. Linear in its length."""
     pieces = []
-    kept_to = at = 0
-    while (token := _TOKEN.search(frame, at)) is not None:
-        at = token.end()
-        if token.group() != b'"':
-            continue
-        if frame.startswith(_KEY, token.start()):
-            value = _skip_spaces(frame, token.start() + len(_KEY))
-            end = _value_end(frame, value)
-            pieces += [frame[kept_to:value], b"null"]
-            kept_to = at = end
-            continue
-        at = _string_end(frame, at)
+    kept_to = cut_from = depth = 0
+    for token in _TOKEN.finditer(frame):
+        match token.group()[:1]:
+            case b"{" | b"[":
+                depth += 1
+                if depth == DEPTH_KEPT + 1:
+                    cut_from = token.start()
+            case b"}" | b"]":
+                depth -= 1
+                if depth == DEPTH_KEPT:
+                    pieces += [frame[kept_to:cut_from], b"null"]
+                    kept_to = token.end()
+            case _:
+                pass
     return b"".join([*pieces, frame[kept_to:]])
 
 
@@ -49,38 +51,3 @@ def _read_transaction(raw: bytes) -> Transaction | UnreadableTransaction:
         return _decode_transaction(raw)
     except (msgspec.DecodeError, RecursionError) as error:
         return UnreadableTransaction(raw, str(error))
-
-
-def _value_end(frame: bytes, start: int) -> int:
-    """Where the JSON value that begins at ``start`` ends; the frame's length when it never does."""
-    first = frame[start : start + 1]
-    if first == b'"':
-        return _string_end(frame, start + 1)
-    if first not in (b"{", b"["):
-        scalar = re.compile(rb"[^,\]}\s]*").match(frame, start)
-        return scalar.end() if scalar else start
-    depth = 0
-    at = start
-    while (token := _TOKEN.search(frame, at)) is not None:
-        at = token.end()
-        match token.group():
-            case b'"':
-                at = _string_end(frame, at)
-            case b"{" | b"[":
-                depth += 1
-            case _:
-                depth -= 1
-                if depth == 0:
-                    return at
-    return len(frame)
-
-
-def _string_end(frame: bytes, inside: int) -> int:
-    end = _STRING_END.match(frame, inside)
-    return end.end() if end else len(frame)
-
-
-def _skip_spaces(frame: bytes, at: int) -> int:
-    while frame[at : at + 1].isspace():
-        at += 1
-    return at
