@@ -98,7 +98,6 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="ty
     path: str = ""  # of a nested transaction, such as "0" or "0.2"; empty at the top level
 
 
-
 class PassportEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
     """The CIP-68 reference token (label 100) stands in an output with a passport datum."""
 
@@ -146,6 +145,7 @@ class CommitmentMinted(Event, frozen=True, kw_only=True, omit_defaults=True, tag
     references: tuple[OutputRef, ...] = ()
     required_signers: tuple[Hash28, ...] = ()
     witnesses: tuple[Hash28, ...] = ()  # hashes of the keys that signed
+    departures: tuple[str, ...] = ()  # of the datum; reason codes
 
 
 class CommitmentClosed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="commitment_closed"):
@@ -191,6 +191,7 @@ class ReadingEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
     account_output: OutputView
     account_datum: ReportingDatum | None = None  # after; None where it is not a reporting datum
     account_unproven: bool = False
+    account_departures: tuple[str, ...] = ()  # of the account's datum; reason codes
     inputs: tuple[OutputRef, ...] = ()  # all spent, in the ledger's order
     consumed: tuple[OutputRef, ...] = ()  # inputs spent with a "consume with a reading" redeemer
     burned_commitments: dict[str, int] = {}  # token name -> quantity burned, positive
