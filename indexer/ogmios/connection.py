@@ -24,6 +24,8 @@ RECEIVE_BYTES: Final = 1 << 20
 MAX_MESSAGE_BYTES: Final = 64 << 20
 """A block's JSON is some 200 kB, and at most a few MB with inflated metadata. More than this is no block."""
 
+_END_OF_HEAD: Final = b"\r\n\r\n"
+_MAX_HEAD_BYTES: Final = 65_536
 _WHOLE_TEXT: Final = 0x81  # FIN and opcode 1, no extension bits
 
 
@@ -59,33 +61,27 @@ class Connection:
         except (OSError, ssl.SSLError) as error:
             raise ConnectionLost(f"can't connect to {redacted(url)}: {error}") from error
         self._protocol = ClientProtocol(uri, max_size=max_message_bytes)
-        self._handshake(time.monotonic() + connect_timeout_seconds)
         self._last_heard = time.monotonic()
+        self._handshake(self._last_heard + connect_timeout_seconds)
 
     def _handshake(self, deadline: float) -> None:
+        """Feeds the library the response's head and nothing after it: what comes with it may be a message already."""
         protocol = self._protocol
         protocol.send_request(protocol.connect())
         self._flush()
-        while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
-            if time.monotonic() > deadline:
-                raise ConnectionLost(f"{redacted(self.url)} did not finish the WebSocket handshake in time")
-            self._feed(self._receive_some(b""))
-        if protocol.handshake_exc is not None:
-            error = protocol.handshake_exc
+        while (end := self._buffer.find(_END_OF_HEAD, 0, self._end)) < 0:
+            if time.monotonic() > deadline or self._end > _MAX_HEAD_BYTES:
+                self._socket.close()
+                raise ConnectionLost(f"{redacted(self.url)} did not finish the WebSocket handshake")
+            self._fill(1.0)
+        self._start = end + len(_END_OF_HEAD)
+        protocol.receive_data(bytes(self._buffer[: self._start]))
+        protocol.events_received()
+        if protocol.state is not State.OPEN:
             self._socket.close()
-            raise ConnectionLost(f"{redacted(self.url)} refused the WebSocket handshake: {error}") from error
-        protocol.events_received()  # the response itself
-
-    def _receive_some(self, default: bytes) -> bytes:
-        try:
-            data = self._socket.recv(65536)
-        except TimeoutError:
-            return default
-        except OSError as error:
-            raise ConnectionLost(f"the connection to {redacted(self.url)} broke: {error}") from error
-        if not data:
-            raise ConnectionLost(f"{redacted(self.url)} hung up during the handshake")
-        return data
+            raise ConnectionLost(
+                f"{redacted(self.url)} refused the WebSocket handshake: {protocol.handshake_exc}"
+            ) from protocol.handshake_exc
 
     def send(self, message: bytes, *, times: int = 1) -> None:
         """Sends a text message, ``times`` over in one write."""
@@ -187,7 +183,7 @@ class Connection:
             why = protocol.close_rcvd
             self._socket.close()
             raise ConnectionLost(f"{redacted(self.url)} closed the connection: {why.code} {why.reason}".rstrip())
-        return list(protocol.events_received()) if protocol.state is not State.CONNECTING else []
+        return list(protocol.events_received())
 
     def _check_silence(self) -> None:
         silence = time.monotonic() - self._last_heard
@@ -201,7 +197,7 @@ class Connection:
         self._write(b"".join(self._protocol.data_to_send()))
 
     def _write(self, data: bytes) -> None:
-        self._socket.settimeout(self._silence_seconds if hasattr(self, "_last_heard") else 10.0)
+        self._socket.settimeout(self._silence_seconds)
         try:
             self._socket.sendall(data)
         except OSError as error:

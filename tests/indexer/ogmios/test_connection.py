@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
 from websockets.sync.server import ServerConnection, serve
 
 from indexer.ogmios.connection import Connection, ConnectionLost, redacted
@@ -123,10 +125,9 @@ def test_what_came_before_a_close_is_handed_out_first() -> None:
         peer.close(1011, "gone")
 
     with connected(script) as connection:
-        time.sleep(0.2)
+        assert messages(connection, 1) == [b"last words"]
         with pytest.raises(ConnectionLost, match="gone"):
-            while True:
-                assert [bytes(b[s:e]) for b, s, e in connection.receive(1.0)] in ([b"last words"], [])
+            messages(connection, 1)
 
 
 def test_a_connection_cut_off_is_a_failure() -> None:
@@ -158,9 +159,6 @@ def test_a_server_that_falls_silent_is_a_failure_and_one_that_answers_pings_is_n
             ports.append(listener.getsockname()[1])
             ready.set()
             peer, _ = listener.accept()
-            from websockets.http11 import Request  # noqa: PLC0415
-            from websockets.server import ServerProtocol  # noqa: PLC0415
-
             protocol = ServerProtocol()
             while not (events := protocol.events_received()):
                 protocol.receive_data(peer.recv(65536))
@@ -241,3 +239,25 @@ def test_a_certificate_that_nobody_signed_is_refused_and_a_known_one_accepted(
 
 def test_passwords_in_addresses_are_not_shown() -> None:
     assert redacted("wss://user:secret@node.example/path?token=1") == "wss://node.example:443/path"
+
+
+def test_what_comes_together_with_the_handshake_is_not_lost() -> None:
+    """Found by a test under load: the server's first message shared a packet with its response."""
+
+    def answer_in_one_packet(listener: socket.socket) -> None:
+        peer, _ = listener.accept()
+        protocol = ServerProtocol()
+        while not (events := protocol.events_received()):
+            protocol.receive_data(peer.recv(65536))
+        assert isinstance(events[0], Request)
+        protocol.send_response(protocol.accept(events[0]))
+        protocol.send_text(b"at once")
+        protocol.send_text(b"and again")
+        peer.sendall(b"".join(protocol.data_to_send()))
+        peer.recv(65536)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer_in_one_packet, args=(listener,), daemon=True).start()
+        connection = Connection(f"ws://127.0.0.1:{listener.getsockname()[1]}")
+        assert messages(connection, 2) == [b"at once", b"and again"]
+        connection.close()

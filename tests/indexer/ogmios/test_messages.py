@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def test_the_real_preview_run_links_from_block_to_block() -> None:
         assert isinstance(message.block, Block)
         blocks.append(message.block)
     assert len(blocks) == 864
-    assert all(b.parent == a.point.id and b.height == a.height + 1 for a, b in zip(blocks, blocks[1:], strict=False))
+    assert all(b.parent == a.point.id and b.height == a.height + 1 for a, b in pairwise(blocks))
     assert sum(len(each.transactions) for each in blocks) == 233
 
 
