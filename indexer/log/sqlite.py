@@ -67,6 +67,7 @@ class SqliteWriter:
         with translated(self._path), _immediate(self._connection):
             (epoch,) = self._connection.execute("SELECT epoch FROM fence").fetchone()
             if epoch != self._epoch:
+                self._broken = False  # nothing was tried, and asked again it gives the same answer
                 raise Fenced(f"{self._path}: another follower took the log over (epoch {epoch}, ours {self._epoch})")
             self._connection.execute("INSERT INTO spine VALUES (?, ?, ?)", (step.spine.step, spine, stored.digest))
             self._connection.executemany("INSERT INTO records VALUES (?, ?)", enumerate(step.blobs, first))
