@@ -55,6 +55,7 @@ class Connection:
         self._start = self._end = 0
         self._fragments: list[bytes] = []
         self._fragments_bytes = 0
+        self._ended: ConnectionLost | None = None
         uri = parse_uri(url)
         try:
             self._socket = _dial(uri.host, uri.port, secure=uri.secure, timeout_seconds=connect_timeout_seconds)
@@ -93,11 +94,22 @@ class Connection:
         A message is read where it was received; the place is used again by the next call.
         Raises ConnectionLost.
         """
-        found = list(self._messages())
-        while not found:
+        while not (found := self._complete()):
             if not self._fill(timeout_seconds):
                 return []
-            found = list(self._messages())
+        return found
+
+    def _complete(self) -> list[tuple[bytearray | bytes, int, int]]:
+        """The messages in the buffer. What came before a close is handed out before the close is raised."""
+        if self._ended is not None:
+            raise self._ended
+        found: list[tuple[bytearray | bytes, int, int]] = []
+        try:
+            found.extend(self._messages())
+        except ConnectionLost as error:
+            self._ended = error
+            if not found:
+                raise
         return found
 
     def _fill(self, timeout_seconds: float) -> bool:

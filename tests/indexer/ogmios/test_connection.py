@@ -254,7 +254,8 @@ def test_what_comes_together_with_the_handshake_is_not_lost() -> None:
         protocol.send_text(b"at once")
         protocol.send_text(b"and again")
         peer.sendall(b"".join(protocol.data_to_send()))
-        peer.recv(65536)
+        with peer:
+            peer.recv(65536)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=answer_in_one_packet, args=(listener,), daemon=True).start()
