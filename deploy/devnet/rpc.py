@@ -54,7 +54,7 @@ class ForkDepth(Struct, frozen=True, forbid_unknown_fields=True):
 _decode = msgspec.json.Decoder(Request).decode
 
 
-class BadRequest(Exception):  # noqa: N818 it is the client's
+class BadRequest(Exception):
     """What a request did wrong, as the error object that answers it."""
 
     def __init__(self, code: int, message: str, request_id: bytes = NULL) -> None:

@@ -1,0 +1,90 @@
+"""The deployment on a devnet: its scripts, its terms, and the profile that a follower needs to read it.
+
+The scripts are placeholders: real hashes of bytes that nobody runs.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from deploy.devnet.keys import Place, script_place
+from deploy.devnet.network import Network
+from deploy.devnet.plutus_writer import UNIT, UNIT_1
+from deploy.devnet.transactions import Script, Use
+
+NAME: Final = "demo"
+ALGORITHMS: Final = (-47, -8, -19)
+
+
+def placeholder(name: str) -> Script:
+    """A script that says what it stands for."""
+    return Script(f"cellwitness devnet placeholder: {name}, commitment-v2".encode())
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What the deployment grants and demands."""
+
+    reward_lovelace: int = 500_000  # a reading
+    account_lovelace: int = 20_000_000  # at each opening
+    max_age_slots: int = 3_600
+    window_slots: int = 600
+    reclaim_after_slots: int = 3_600
+    soh_tolerance_bp: int = 200
+    opening_soh_bp: int = 12_000  # nothing is higher, so the first reading always passes
+
+
+COMMITMENT: Final = placeholder("commitment policy and validator")
+REPORTING: Final = placeholder("reporting validator")
+PASSPORT: Final = placeholder("passport and thread policy")
+
+
+class Scripts:
+    """Hashes and addresses of the deployment's scripts."""
+
+    def __init__(self) -> None:
+        self.commitment = COMMITMENT.hash
+        self.reporting = REPORTING.hash
+        self.passport = PASSPORT.hash
+        self.commitment_place: Place = script_place(self.commitment)
+        self.reporting_place: Place = script_place(self.reporting)
+        self.passport_place: Place = script_place(self.passport)
+
+
+# Units as a prototype of the contracts used them (libraries.md, On-chain scripts).
+MINT_CHALLENGE: Final = Use(UNIT, 45_310, 27_122_450)
+BURN_CHALLENGE: Final = Use(UNIT_1, 21_870, 9_404_112)
+CONSUME: Final = Use(UNIT, 38_214, 19_650_778)
+CLOSE: Final = Use(UNIT_1, 30_112, 14_320_900)
+MINT_PASSPORT: Final = Use(UNIT, 61_740, 33_018_266)
+BURN_THREAD: Final = Use(UNIT_1, 25_601, 11_007_430)
+UPDATE_PASSPORT: Final = Use(UNIT, 41_950, 20_781_554)
+
+
+def reclaim(redeemer: bytes) -> Use:
+    return Use(redeemer, 36_005, 17_940_221)
+
+
+def submit(redeemer: bytes) -> Use:
+    return Use(redeemer, 223_480, 140_305_912)
+
+
+def profile_toml(network: Network, terms: Terms) -> str:
+    """The deployment as a profile file (protocol.md section 2)."""
+    scripts = Scripts()
+    return f"""# The deployment of a devnet: written by `cellwitness devnet`.
+name = "{NAME}"
+network = "{network.name}"
+network_magic = {network.magic}
+
+commitment_policy = "{scripts.commitment.hex()}"
+commitment_script = "{scripts.commitment.hex()}"
+reporting_script = "{scripts.reporting.hex()}"
+passport_policy = "{scripts.passport.hex()}"
+
+battery_key = "blake2b_224"
+algorithms = {list(ALGORITHMS)}  # COSE: ES256K, EdDSA, Ed25519
+max_age_slots = {terms.max_age_slots}
+window_slots = {terms.window_slots}
+reclaim_after_slots = {terms.reclaim_after_slots}
+soh_tolerance_bp = {terms.soh_tolerance_bp}
+"""

@@ -1,0 +1,55 @@
+"""Years of a chain in seconds: blocks for a file or for a chain in memory, with time as it passes or with the quiet
+hours left out.
+"""
+
+import random
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from deploy.devnet.blocks import BlockTransaction, Header, make_block
+from deploy.devnet.chain import FIRST_SLOT
+from deploy.devnet.maker import Maker
+from deploy.devnet.network import SLOTS_PER_BLOCK
+
+EMPTY_FOR_EACH_FULL: Final = 4
+"""Four blocks of five are empty, as in the recorded run of the preview network (688 of 864)."""
+
+_LEAD_SLOTS: Final = 240
+"""After a stretch that was left out, so many slots pass before something happens."""
+
+
+class MadeBlock(Struct, frozen=True):
+    """A block, with its JSON and its transactions."""
+
+    header: Header
+    json: bytes
+    transactions: list[BlockTransaction]
+
+
+def slots(maker: Maker, until_slot: int, *, every_block: bool = False) -> Iterator[tuple[int, list[BlockTransaction]]]:
+    """Slots with their transactions, some 20 apart.
+
+    Unless ``every_block``, stretches in which no battery is due are left out as soon as enough empty blocks stand
+    for each full one: a year has 1.6 million blocks, and nearly all of a small fleet's would be empty.
+    """
+    chance = random.Random(f"slots/{maker.plan.seed}")  # noqa: S311 reproducible, not secret
+    slot, owed = FIRST_SLOT, 0
+    while slot < until_slot:
+        transactions = maker.transactions(slot)
+        yield slot, transactions
+        owed += EMPTY_FOR_EACH_FULL if transactions else -1
+        slot += 1 + int(chance.expovariate(1 / SLOTS_PER_BLOCK))
+        quiet_until = maker.next_due - _LEAD_SLOTS
+        if not every_block and owed <= 0 and quiet_until > slot:
+            slot = quiet_until + chance.randrange(SLOTS_PER_BLOCK)
+
+
+def blocks(maker: Maker, until_slot: int, *, every_block: bool = False) -> Iterator[MadeBlock]:
+    """A chain's blocks from the first on."""
+    parent: Header | None = None
+    for slot, transactions in slots(maker, until_slot, every_block=every_block):
+        height = parent.height + 1 if parent else 0
+        parent, json = make_block(parent=parent, height=height, slot=slot, transactions=transactions)
+        yield MadeBlock(parent, json, transactions)

@@ -1,0 +1,59 @@
+"""The deployment as the transactions' makers see it: scripts, terms, operator, and where scripts can be referred to."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from deploy.devnet import datums, deployment
+from deploy.devnet.actors import Actor, Last, Made, State, genesis_utxo
+from deploy.devnet.deployment import Scripts, Terms
+from deploy.devnet.keys import Key
+from deploy.devnet.transactions import Draft, Out, Transaction, Utxo, build
+
+
+class Site(Struct, frozen=True):
+    """What every step needs: the deployment, its operator, and where its scripts can be referred to."""
+
+    scripts: Scripts
+    terms: Terms
+    operator: Key
+    commitment_script: Utxo
+    reporting_script: Utxo
+    passport_script: Utxo
+
+
+def deploy(seed: int, scripts: Scripts, terms: Terms) -> tuple[Site, Made]:
+    """The chain's first transaction: outputs that carry the three scripts for all others to refer to."""
+    operator = Key(f"{seed}/operator")
+    funds = genesis_utxo(f"{seed}/deploy", 1_000_000_000)
+    fee = 301_009
+    outs = [
+        Out(place=operator.place, lovelace=20_000_000, script=script)
+        for script in (deployment.COMMITMENT, deployment.REPORTING, deployment.PASSPORT)
+    ]
+    outs.append(Out(place=operator.place, lovelace=funds.lovelace - 60_000_000 - fee))
+    transaction = build(Draft(inputs=[funds], outputs=outs, fee=fee, signers=[operator]))
+    at = [Utxo(transaction.id, index, 20_000_000) for index in range(3)]
+    made = Made(actor="deployment", before=None, after=transaction.id, transaction=transaction, kind="deploy")
+    return Site(scripts, terms, operator, *at), made
+
+
+def made(actor: Actor, after: State, transaction: Transaction, kind: str, events: list[str], **label: Any) -> Made:
+    return Made(
+        actor=actor.name,
+        before=actor.state,
+        after=after,
+        transaction=transaction,
+        kind=kind,
+        label={"kind": kind, "battery_id": actor.battery_id.decode(), "events": events, **label},
+    )
+
+
+def account_out(site: Site, actor: Actor, epoch: int, last: Last, lovelace: int) -> Out:
+    public_key = actor.element(epoch).public_key
+    return Out(
+        place=site.scripts.reporting_place,
+        lovelace=lovelace,
+        assets={site.scripts.passport: {actor.key: 1}},
+        datum=datums.reporting_datum(actor.battery_id, public_key, last, site.terms),
+    )
