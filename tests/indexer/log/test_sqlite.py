@@ -292,7 +292,8 @@ def test_memory_is_bounded_by_the_window_and_not_by_the_logs_length(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reading, verifying and the canonical log of four times as many blocks take no more memory."""
-    monkeypatch.setattr("indexer.log.replay.READ_RECORDS", 100)  # or a short log is one batch
+    monkeypatch.setattr("indexer.log.replay.READ_RECORDS", 100)  # or a short log is one batch,
+    monkeypatch.setattr("indexer.log.sqlite.SPINE_PAGE", 16)  # and its spine one page
 
     def peak(blocks: int) -> int:
         log = SqliteLog(tmp_path / f"{blocks}.db")
