@@ -223,6 +223,9 @@ class EmbeddedPostgres:
             if time.monotonic() > deadline:
                 raise PostgresBusy(f"PostgreSQL (process {pid}) does not stop")
             time.sleep(_POLL_SECONDS)
+        if self._child is not None and self._child.pid == pid:
+            self._child.wait()
+            self._child = None
 
 
 def _settings(place: Place) -> list[str]:

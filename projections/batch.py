@@ -1,6 +1,6 @@
 """A batch of the log, folded: records and what was known before them in, changes out. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, assert_never
 
 from msgspec import Struct
@@ -61,12 +61,17 @@ def batteries_of(records: Iterable[Record]) -> tuple[set[Battery], set[Battery]]
     return touched | undone, undone
 
 
-def fold_batch(records: Iterable[Record], known: Known) -> Folded:
+def fold_batch(records: Sequence[Record], known: Known) -> Folded:
     """Folds whole steps of one partition, in order.
 
     Raises LogDamaged, RetractionOfUnknown.
     """
-    batch = _Batch(known)
+    touched, undone = batteries_of(records)
+    # Only those of this partition: what is known may cover others, whose states change elsewhere.
+    batch = _Batch(
+        {battery: known.states[battery] for battery in touched if battery in known.states},
+        {battery: known.live[battery] for battery in undone},
+    )
     positions: list[Position] = []
     step: list[Record] = []
     for record in records:
@@ -87,12 +92,12 @@ def fold_batch(records: Iterable[Record], known: Known) -> Folded:
 class _Batch:
     """States and live events of the batteries, as they change from step to step."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, states: dict[Battery, State], live: dict[Battery, list[Fact]]) -> None:
         self.versions: Final = Versions()
-        self.states: Final = dict(known.states)
+        self.states: Final = states
         self.events = 0
         self.retractions = 0
-        self._live: Final = {battery: {fact.event_id: fact for fact in facts} for battery, facts in known.live.items()}
+        self._live: Final = {battery: {fact.event_id: fact for fact in facts} for battery, facts in live.items()}
 
     def step(self, records: list[Record], step: int) -> None:
         undone = {(each.key, each.deployment) for each in records if each.kind == "retraction"}

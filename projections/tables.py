@@ -1,6 +1,5 @@
 """Versions of rows into PostgreSQL, many at once. Column types are read from the database: SQL says them once."""
 
-import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
@@ -25,18 +24,14 @@ def storable_text(text: str) -> str:
     return text if text.isprintable() else text.translate(_UNSTORABLE)
 
 
-def _storable_json(value: Any) -> Any:
+def storable_json(value: Any) -> Any:
     if isinstance(value, str):
         return storable_text(value)
     if isinstance(value, dict):
-        return {storable_text(str(key)): _storable_json(each) for key, each in value.items()}
+        return {storable_text(str(key)): storable_json(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_storable_json(each) for each in value]
+        return [storable_json(each) for each in value]
     return value
-
-
-def _json_text(value: Any) -> str:
-    return json.dumps(_storable_json(value), ensure_ascii=False)
 
 
 def _bytes(value: str | bytes) -> bytes:
@@ -52,7 +47,7 @@ _CONVERSIONS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "bytea": ("bytea", _bytes),
     "text": ("text", storable_text),
     "_text": ("text[]", list),
-    "jsonb": ("jsonb", _json_text),
+    "jsonb": ("jsonb", storable_json),
     "timestamptz": ("timestamptz", datetime.fromisoformat),
     "int8": ("int8", _same),
     "int4": ("int4", _same),
