@@ -33,6 +33,7 @@ _PARAMETER_TYPES: Final[dict[int, tuple[type, ...]]] = {
 
 MALFORMED: Final = frozenset(
     (
+        "cose_malformed",
         "trailing_bytes",
         "wrong_tag",
         "not_a_sign1_array",
@@ -53,12 +54,14 @@ MALFORMED: Final = frozenset(
         "crit_label_unknown",
         "crit_label_absent",
         "iv_and_partial_iv",
-        "payload_duplicate_key",
-        "payload_trailing_bytes",
-        "payload_malformed",
     )
 )
-"""Departures by which a message is refused whatever its signature; the others depart from the protocol alone."""
+"""Departures by which RFC 9052 refuses a message whatever its signature."""
+
+MALFORMED_PAYLOAD: Final = frozenset(
+    ("payload_malformed", "payload_trailing_bytes", "payload_duplicate_key", "payload_not_a_map")
+)
+"""Departures by which a payload is no sound CBOR map; COSE itself doesn't look inside."""
 
 
 def sig_structure(protected: bytes, payload: bytes, external_aad: bytes = b"") -> bytes:

@@ -53,7 +53,9 @@ def load_profile(text: str, source: str) -> Profile:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{source}: not valid TOML: {error}") from error
+        # tomllib gives no line where the text ends too early.
+        found = str(error).replace("at end of document", f"at its end, line {text.count(chr(10)) + 1}")
+        raise ConfigurationError(f"{source}: not valid TOML: {found}") from error
     except RecursionError as error:
         raise ConfigurationError(f"{source}: not a profile: its values are nested too deep") from error
     _check_keys(table, source)

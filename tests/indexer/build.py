@@ -134,7 +134,7 @@ def payload(battery_id: bytes, challenge: Any, counter: Any = 1, **changes: Any)
 
 
 def _without_none(pairs: Mapping[Any, Any]) -> dict[Any, Any]:
-    return {key: value for key, value in pairs.items() if value is not None}
+    return {key: pairs[key] for key in sorted(pairs, key=write_cbor) if pairs[key] is not None}
 
 
 def cose_sign1(
