@@ -28,10 +28,10 @@ class MadeBlock(Struct, frozen=True):
     transactions: list[BlockTransaction]
 
 
-def slots(maker: Maker, until_slot: int, *, every_block: bool = False) -> Iterator[tuple[int, list[BlockTransaction]]]:
+def slots(maker: Maker, until_slot: int) -> Iterator[tuple[int, list[BlockTransaction]]]:
     """Slots with their transactions, some 20 apart.
 
-    Unless ``every_block``, stretches in which no battery is due are left out as soon as enough empty blocks stand
+    Unless the plan wants every block, stretches in which no battery is due are left out as soon as enough empty blocks stand
     for each full one: a year has 1.6 million blocks, and nearly all of a small fleet's would be empty.
     """
     chance = random.Random(f"slots/{maker.plan.seed}")  # noqa: S311 reproducible, not secret
@@ -42,14 +42,14 @@ def slots(maker: Maker, until_slot: int, *, every_block: bool = False) -> Iterat
         owed += EMPTY_FOR_EACH_FULL if transactions else -1
         slot += 1 + int(chance.expovariate(1 / SLOTS_PER_BLOCK))
         quiet_until = maker.next_due - _LEAD_SLOTS
-        if not every_block and owed <= 0 and quiet_until > slot:
+        if not maker.plan.every_block and owed <= 0 and quiet_until > slot:
             slot = quiet_until + chance.randrange(SLOTS_PER_BLOCK)
 
 
-def blocks(maker: Maker, until_slot: int, *, every_block: bool = False) -> Iterator[MadeBlock]:
+def blocks(maker: Maker, until_slot: int) -> Iterator[MadeBlock]:
     """A chain's blocks from the first on."""
     parent: Header | None = None
-    for slot, transactions in slots(maker, until_slot, every_block=every_block):
+    for slot, transactions in slots(maker, until_slot):
         height = parent.height + 1 if parent else 0
         parent, json = make_block(parent=parent, height=height, slot=slot, transactions=transactions)
         yield MadeBlock(parent, json, transactions)

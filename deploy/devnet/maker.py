@@ -4,7 +4,7 @@ import heapq
 import random
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
@@ -41,6 +41,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     unrelated_share: float = 0.12  # of the blocks have transactions of others
     terms: Terms = Terms()
     ogmios_version: OgmiosVersion = "6.14"
+    every_block: bool = False  # quiet hours too; see make.slots
     include_cbor: bool = False  # as Ogmios' --include-transaction-cbor
 
 
@@ -94,12 +95,6 @@ class Maker:
         self.last = made
         version, cbor = self.plan.ogmios_version, self.plan.include_cbor
         return [one.transaction.in_block(version, include_cbor=cbor) for one in made]
-
-    def label(self, made: Made, slot: int) -> dict[str, Any] | None:
-        """The line of the labels file for a transaction that concerns a battery."""
-        if made.label is None:
-            return None
-        return {"transaction": made.transaction.id, "slot": slot, **made.label}
 
     # what comes next
 

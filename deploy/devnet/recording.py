@@ -11,9 +11,10 @@ import zstandard
 from msgspec import Struct
 
 from deploy.devnet.blocks import Header
+from deploy.devnet.branch import transactions_of
 from deploy.devnet.chain import Chain
 from deploy.devnet.shapes import reshape
-from indexer.chain import Point
+from indexer.chain import Point, Tip
 from indexer.errors import ConfigurationError, InvalidChainData
 
 
@@ -80,7 +81,13 @@ def play_step(chain: Chain, step: tuple[Header, bytes] | Point | Literal["origin
             raise InvalidChainData(f"the recording rolls backward to {step}, which it never held")
         return
     header, block = step
-    chain.append(header, reshape(block, chain.ogmios_version))
+    block = reshape(block, chain.ogmios_version)
+    tip = chain.tip
+    if chain.forks and isinstance(tip, Tip) and header.ancestor != tip.id:
+        # A fork on command led away from what was recorded: the block's transactions go on top of the new branch.
+        chain.add(max(header.slot, tip.slot + 1), [carried.made for carried in transactions_of(block)])
+    else:
+        chain.append(header, block)
 
 
 class Writer:

@@ -113,10 +113,22 @@ def _pairs(items: list[Utxo]) -> list[list[object]]:
 
 
 def _value(out: Out) -> object:
-    return [out.lovelace, out.assets] if out.assets else out.lovelace
+    return [out.lovelace, _ordered(out.assets)] if out.assets else out.lovelace
 
 
-def _output(out: Out) -> dict[int, object]:
+def _ordered(assets: Assets) -> Assets:
+    """Keys in the order of deterministic CBOR: short ones first, then by bytes."""
+    return {policy: dict(sorted(assets[policy].items(), key=_by_length)) for policy in sorted(assets)}
+
+
+def _by_length(item: tuple[bytes, int]) -> tuple[int, bytes]:
+    return len(item[0]), item[0]
+
+
+def _output(out: Out) -> object:
+    """An output: the plain form where it suffices, as pycardano and most wallets write it, else the map of Babbage."""
+    if out.datum is None and out.script is None:
+        return [out.place.raw, _value(out)]
     value: dict[int, object] = {0: out.place.raw, 1: _value(out)}
     if out.datum is not None:
         value[2] = [1, cbor2.CBORTag(24, out.datum)]
@@ -168,7 +180,7 @@ def _body(draft: Draft, inputs: list[Utxo], integrity: bytes | None) -> bytes:
     if draft.invalid_before is not None:
         body[8] = draft.invalid_before
     if draft.mint:
-        body[9] = {policy: draft.mint[policy] for policy in sorted(draft.mint)}
+        body[9] = _ordered(draft.mint)
     if integrity is not None:
         body[11] = integrity
     if draft.collateral is not None:
@@ -232,7 +244,7 @@ def _assets(assets: Assets) -> dict[str, Any]:
 
 
 def _shown(out: Out) -> dict[str, Any]:
-    shown: dict[str, Any] = {"address": out.place.text, "value": _ada(out.lovelace) | _assets(out.assets)}
+    shown: dict[str, Any] = {"address": out.place.text, "value": _ada(out.lovelace) | _assets(_ordered(out.assets))}
     if out.datum is not None:
         shown["datum"] = out.datum.hex()
     if out.script is not None:
@@ -260,7 +272,7 @@ def _fields(
     interval = {"invalidBefore": draft.invalid_before, "invalidAfter": draft.invalid_after}
     fields["validityInterval"] = {key: slot for key, slot in interval.items() if slot is not None}
     if draft.mint:
-        fields["mint"] = _assets({policy: draft.mint[policy] for policy in sorted(draft.mint)})
+        fields["mint"] = _assets(_ordered(draft.mint))
     if integrity is not None:
         fields["scriptIntegrityHash"] = integrity.hex()
     if draft.required:

@@ -1,0 +1,396 @@
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+
+import click
+import structlog
+from msgspec import structs
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from deploy.devnet.chain import Chain
+from deploy.devnet.control import ask
+from deploy.devnet.network import NETWORKS, SLOTS_PER_BLOCK, Network, OgmiosVersion
+from deploy.devnet.recording import play_step, steps
+from deploy.devnet.server import Node, serve
+from deploy.stopping import Stop
+from indexer.chain import Tip
+from indexer.errors import ConfigurationError
+
+log = structlog.get_logger().bind(component="devnet")
+
+HISTORY_INTERVAL_DAYS: Final = 7.0
+DEFAULT_URL: Final = "ws://127.0.0.1:1337"
+
+Command = Callable[..., None]
+
+
+@click.group()
+def devnet() -> None:
+    """A Cardano chain of our own, behind a server that speaks Ogmios' protocol (v6.14 or v7).
+
+    Its batteries sign readings with software secure elements; its transactions are real (true CBOR, ids and
+    signatures), its scripts are placeholders that nobody runs. Time is simulated: a slot is a second of the chain.
+
+    \b
+    A chain that grows before your eyes, and a fork in it:
+      cellwitness devnet run --profile-out devnet.toml
+      cellwitness devnet fork --depth 5
+    A year of a hundred batteries as a file, and a node that serves it:
+      cellwitness devnet make --batteries 100 --years 1 --out year.ndjson.zst --profile-out devnet.toml
+      cellwitness devnet play year.ndjson.zst
+    """
+
+
+def _ogmios_version(command: Command) -> Command:
+    return click.option(
+        "--ogmios-version",
+        type=click.Choice(["6.14", "7"]),
+        default="6.14",
+        show_default=True,
+        help="Whose shapes the answers have.",
+    )(command)
+
+
+def _serving(command: Command) -> Command:
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print where it listens as JSON."),
+        click.option("--strict-rpc", is_flag=True, help="Leave `method` out of answers, as Ogmios' option does."),
+        click.option("--host", default="127.0.0.1", show_default=True, help="Anyone who can connect can fork it."),
+        click.option("--port", default=1337, show_default=True, help="0 takes a free one and prints it."),
+        _ogmios_version,
+    ):
+        command = option(command)
+    return command
+
+
+def _fleet(command: Command) -> Command:
+    for option in (
+        click.option("--seed", default=1, show_default=True, help="The same seed makes the same chain."),
+        click.option("--batteries", default=10, show_default=True, type=click.IntRange(1, 100_000)),
+    ):
+        command = option(command)
+    return command
+
+
+def _network(name: str, magic: int | None, k: int | None) -> Network:
+    network = NETWORKS[name]
+    changes = {key: value for key, value in (("magic", magic), ("k", k)) if value is not None}
+    return structs.replace(network, **changes)
+
+
+def _write_profile(path: Path | None, network: Network) -> None:
+    from deploy.devnet.deployment import Terms, profile_toml  # noqa: PLC0415 needs the extra `devnet`
+
+    if path is not None:
+        path.write_text(profile_toml(network, Terms()), encoding="utf-8")
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Making signs: that takes libraries which only the extra brings."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"making a chain needs {error.name}: install cellwitness with its extra, `uv sync --extra devnet`"
+        ) from error
+
+
+@devnet.command()
+@_fleet
+@click.option("--years", default=1.0, show_default=True, type=click.FloatRange(0.001, 100))
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="NDJSON; .zst packs it.")
+@click.option("--profile-out", type=click.Path(dir_okay=False, path_type=Path), help="The deployment's profile.")
+@click.option("--labels-out", type=click.Path(dir_okay=False, path_type=Path), help="What was made, NDJSON.")
+@click.option("--reading-days", default=HISTORY_INTERVAL_DAYS, show_default=True, help="Mean time between readings.")
+@click.option("--every-block", is_flag=True, help="Leave no quiet hours out: 1.6 million blocks a year.")
+@click.option("--include-cbor", is_flag=True, help="As Ogmios' --include-transaction-cbor.")
+@_ogmios_version
+@click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
+def make(  # each argument is a flag
+    batteries: int,
+    seed: int,
+    years: float,
+    out: Path,
+    profile_out: Path | None,
+    labels_out: Path | None,
+    reading_days: float,
+    every_block: bool,
+    include_cbor: bool,
+    ogmios_version: OgmiosVersion,
+    as_json: bool,
+) -> None:
+    """Makes a chain and writes it to a file, one `nextBlock` answer a line.
+
+    Four blocks of five are empty and blocks are some 20 slots apart; hours in which no battery is read are left out.
+    Batteries are registered, read, sold; accounts are filled up, keys replaced, commitments abandoned and reclaimed,
+    and some readings refused. The labels say, for each such transaction, which events it must become.
+
+    \b
+      cellwitness devnet make --batteries 100 --years 2 --out fleet.ndjson.zst --labels-out labels.ndjson
+    """
+    with _extra():
+        from deploy.devnet.maker import Plan  # noqa: PLC0415 needs the extra `devnet`
+        from deploy.devnet.write import YEAR_SLOTS, Written, write_chain  # noqa: PLC0415
+    plan = Plan(
+        seed=seed,
+        batteries=batteries,
+        reading_interval_slots=round(reading_days * 86_400),
+        ogmios_version=ogmios_version,
+        every_block=every_block,
+        include_cbor=include_cbor,
+    )
+    started = time.monotonic()
+    with _progress() as bar:
+        task = bar.add_task("making", total=years * YEAR_SLOTS, rate="")
+
+        def tell(written: Written) -> None:
+            rate = written.blocks / max(time.monotonic() - started, 1e-3)
+            readings = written.kinds["submit"]
+            text = f"{written.blocks:,} blocks, {readings:,} readings, {rate:,.0f} blocks/s"
+            bar.update(task, completed=written.last_slot, rate=text)
+
+        try:
+            written = write_chain(plan, years, out, labels_out, tell)
+            _write_profile(profile_out, NETWORKS["devnet"])
+        except OSError as error:
+            raise ConfigurationError(f"can't write {error.filename}: {error.strerror}") from error
+    seconds = time.monotonic() - started
+    report = {
+        "out": str(out),
+        "bytes": out.stat().st_size,
+        "blocks": written.blocks,
+        "empty_blocks": written.empty_blocks,
+        "transactions": written.transactions,
+        "kinds": dict(sorted(written.kinds.items())),
+        "seconds": round(seconds, 3),
+        "blocks_per_second": round(written.blocks / seconds),
+    }
+    if as_json:
+        click.echo(json.dumps(report))
+        return
+    click.echo(
+        f"{written.blocks:,} blocks ({written.empty_blocks:,} empty) with {written.transactions:,} transactions, "
+        f"{written.kinds['submit']:,} readings of {batteries} batteries, in {seconds:.1f} s "
+        f"({report['blocks_per_second']:,} blocks/s): {out}, {report['bytes']:,} bytes"
+    )
+    click.echo(f"next: cellwitness devnet play {out}")
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+@devnet.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--speed", default="max", show_default=True, help="max; realtime; or how many times faster than that.")
+@click.option("--network", default="devnet", show_default=True, type=click.Choice(list(NETWORKS)))
+@click.option("--magic", type=int, help="Another network magic.")
+@click.option("--k", type=click.IntRange(1), help="Another security parameter, blocks.")
+@_serving
+def play(  # each argument is a flag
+    file: Path,
+    speed: str,
+    network: str,
+    magic: int | None,
+    k: int | None,
+    ogmios_version: OgmiosVersion,
+    port: int,
+    host: str,
+    strict_rpc: bool,
+    as_json: bool,
+) -> None:
+    """Serves a recorded or made chain: FILE has one `nextBlock` answer a line (.ndjson or .ndjson.zst).
+
+    With --speed max the whole chain is there at once, for each client from its own intersection on. Otherwise blocks
+    appear as their slots come, and /health says 202 until the last one has.
+
+    \b
+      cellwitness devnet play year.ndjson.zst --port 1337
+      cellwitness devnet play preview.ndjson.zst --network preview --speed 100
+    """
+    factor = _speed(speed)
+    chain = Chain(_network(network, magic, k), ogmios_version=ogmios_version)
+    moves = steps(file)
+    if factor is None:
+        for move in moves:
+            play_step(chain, move)
+    with _node(chain, host, port, strict_rpc=strict_rpc, as_json=as_json) as stop:
+        if factor is not None:
+            chain.complete = False
+            for move in moves:
+                before = chain.tip
+                header = move[0] if isinstance(move, tuple) else None
+                if header is not None and isinstance(before, Tip) and stop((header.slot - before.slot) / factor):
+                    return
+                play_step(chain, move)
+            chain.complete = True
+            log.info("recording_played", blocks=len(chain))
+        while not stop(3600):
+            pass
+
+
+def _speed(text: str) -> float | None:
+    """Slots a second; None for all at once."""
+    if text == "max":
+        return None
+    try:
+        factor = 1.0 if text == "realtime" else float(text)
+    except ValueError:
+        factor = 0.0
+    if factor <= 0:
+        raise ConfigurationError(f"--speed {text}: write max, realtime, or a number above 0")
+    return factor
+
+
+@devnet.command()
+@_fleet
+@click.option("--block-seconds", default=0.2, show_default=True, type=click.FloatRange(0.001), help="Between blocks.")
+@click.option("--history-years", default=0.0, show_default=True, type=click.FloatRange(0, 100), help="Made at start.")
+@click.option("--reading-minutes", type=click.FloatRange(1), help="Of the chain's time; as the fleet's size asks for.")
+@click.option("--k", default=432, show_default=True, type=click.IntRange(1), help="Security parameter, blocks.")
+@click.option("--profile-out", type=click.Path(dir_okay=False, path_type=Path), help="The deployment's profile.")
+@_serving
+def run(  # each argument is a flag
+    batteries: int,
+    seed: int,
+    block_seconds: float,
+    history_years: float,
+    reading_minutes: float | None,
+    k: int,
+    profile_out: Path | None,
+    ogmios_version: OgmiosVersion,
+    port: int,
+    host: str,
+    strict_rpc: bool,
+    as_json: bool,
+) -> None:
+    """Runs a chain that grows until you stop it: a block each --block-seconds, some 20 s apart by its own clock.
+
+    Its batteries register first, then are read about every nine blocks. With --history-years it begins with that much
+    of the past.
+
+    \b
+      cellwitness devnet run --batteries 10 --profile-out devnet.toml
+      cellwitness devnet fork --depth 5
+    """
+    with _extra():
+        from deploy.devnet.battery import DAY_SLOTS  # noqa: PLC0415 needs the extra `devnet`
+        from deploy.devnet.make import slots  # noqa: PLC0415
+        from deploy.devnet.maker import Maker, Plan  # noqa: PLC0415
+    lively = round(60 * reading_minutes) if reading_minutes else 9 * SLOTS_PER_BLOCK * batteries
+    history_slots = round(history_years * 365.25 * DAY_SLOTS)
+    interval = round(HISTORY_INTERVAL_DAYS * DAY_SLOTS) if history_slots else lively
+    network = _network("devnet", None, k)
+    maker = Maker(Plan(seed=seed, batteries=batteries, reading_interval_slots=interval, ogmios_version=ogmios_version))
+    chain = Chain(network, ogmios_version=ogmios_version, seed=seed, ledger=maker)
+    _write_profile(profile_out, network)
+    with _progress() as bar:
+        task = bar.add_task("making history", total=history_slots or 1, rate="")
+        for slot, transactions in slots(maker, history_slots):
+            chain.add(slot, transactions)
+            if len(chain) % 256 == 0:
+                bar.update(task, completed=slot, rate=f"{len(chain):,} blocks")
+    maker.hurry(lively, history_slots)
+    with _node(chain, host, port, strict_rpc=strict_rpc, as_json=as_json, profile=profile_out) as stop:
+        due = time.monotonic()
+        while not stop(max(0.0, due - time.monotonic())):
+            chain.grow(1)
+            due = max(due + block_seconds, time.monotonic() - 1)
+
+
+@contextmanager
+def _node(  # the options of a served chain
+    chain: Chain, host: str, port: int, *, strict_rpc: bool, as_json: bool, profile: Path | None = None
+) -> Iterator[Callable[[float], bool]]:
+    """Serves the chain and says where. Gives a way to wait: True once somebody wants it to stop."""
+    stop = Stop()
+
+    def wait(seconds: float) -> bool:
+        stop.pause(seconds)
+        return stop()
+
+    with serve(chain, host=host, port=port, strict_rpc=strict_rpc) as node:
+        _say_where(node, profile, as_json=as_json)
+        yield wait
+
+
+def _say_where(node: Node, profile: Path | None, *, as_json: bool) -> None:
+    network = node.chain.network
+    if as_json:
+        facts: dict[str, Any] = {
+            "url": node.url,
+            "network": network.name,
+            "network_magic": network.magic,
+            "security_parameter": network.k,
+            "ogmios_version": node.chain.ogmios_version,
+            "blocks": len(node.chain),
+            "profile": str(profile) if profile else None,
+        }
+        click.echo(json.dumps(facts))
+    else:
+        click.echo(
+            f"{network.name} (magic {network.magic}, k {network.k}) speaks Ogmios v{node.chain.ogmios_version} "
+            f"at {node.url}, {len(node.chain):,} blocks so far; Ctrl-C ends it"
+        )
+        if profile is not None:
+            click.echo(f"next: cellwitness follow --ogmios {node.url} --profile {profile} --log sqlite:events.db")
+    sys.stdout.flush()
+
+
+@devnet.command()
+@click.option("--depth", required=True, type=click.IntRange(1), help="Blocks to roll back.")
+@click.option("--ogmios", default=DEFAULT_URL, show_default=True, metavar="URL")
+@click.option("--json", "as_json", is_flag=True)
+def fork(depth: int, ogmios: str, as_json: bool) -> None:
+    """Makes a running devnet roll back and go on with another branch, one block longer.
+
+    Most of the old branch's transactions are on the new one too, some in other blocks; about one in ten, with all
+    that builds on it, is lost. A follower of this chain has to take back what it read. Deeper than the security
+    parameter k is possible here, and a follower must refuse it.
+
+    \b
+      cellwitness devnet fork --depth 5
+    """
+    done = ask(ogmios, "devnet/fork", {"depth": depth})
+    if as_json:
+        click.echo(json.dumps(done))
+        return
+    at = done["intersection"]
+    place = f"slot {at['slot']}, block {at['id']}" if isinstance(at, dict) else at
+    click.echo(f"rolled back {done['depth']} blocks to {place}")
+    click.echo(
+        f"new branch: {done['blocks']} blocks, tip {done['new_tip']['height']} at slot {done['new_tip']['slot']}; "
+        f"{done['moved']} transactions are on both branches, {done['dropped']} on the old one only"
+    )
+
+
+@devnet.command()
+@click.option("--ogmios", default=DEFAULT_URL, show_default=True, metavar="URL")
+@click.option("--json", "as_json", is_flag=True)
+def status(ogmios: str, as_json: bool) -> None:
+    """Shows where a running devnet stands: tip, forks so far, clients."""
+    now = cast("dict[str, Any]", ask(ogmios, "devnet/status"))
+    if as_json:
+        click.echo(json.dumps(now))
+        return
+    tip: dict[str, Any] | Literal["origin"] = now["tip"]
+    where = f"block {tip['height']}, slot {tip['slot']}, {tip['id']}" if isinstance(tip, dict) else tip
+    click.echo(f"{now['network']} (magic {now['network_magic']}, k {now['security_parameter']})")
+    click.echo(f"tip: {where}")
+    click.echo(f"{now['blocks']:,} blocks, {now['forks']} forks, {now['connections']} clients")
