@@ -49,14 +49,15 @@ class EraHistory(Struct, frozen=True):
         end = self.eras[-1].end
         return end is None or slot <= end.slot
 
+    def seconds(self, slot: int) -> float:
+        """From the network's start to the beginning of a slot."""
+        era = self.eras[max(0, bisect_right(self.eras, slot, key=_start_slot) - 1)]
+        return era.start.time["seconds"] + (slot - era.start.slot) * era.parameters.slot_length.milliseconds / 1000
+
     def time(self, slot: int) -> str:
         """When a slot begins: RFC 3339, UTC, milliseconds only where there are any."""
-        era = self.eras[max(0, bisect_right(self.eras, slot, key=_start_slot) - 1)]
-        milliseconds = (
-            era.start.time["seconds"] * 1000 + (slot - era.start.slot) * era.parameters.slot_length.milliseconds
-        )
         try:
-            moment = self.start_time + timedelta(milliseconds=milliseconds)
+            moment = self.start_time + timedelta(seconds=self.seconds(slot))
         except OverflowError as error:
             raise InvalidChainData(f"slot {slot} lies beyond the year 9999") from error
         text = moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds")

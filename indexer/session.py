@@ -135,6 +135,8 @@ class Session:
         answer = read_intersection(bytes(buffer[start:end]))
         if not isinstance(answer, NoIntersection):
             log.info("intersection_found", point=str(answer.intersection), offered_points=len(self._offer))
+            self._tip = answer.tip
+            self._report()
             return
         tip_slot = answer.tip.slot if isinstance(answer.tip, Tip) else -1
         newest = self._offer[0]
@@ -290,6 +292,9 @@ class Session:
         metrics.HEIGHT.set(spine.height)
         metrics.SLOT.set(slot)
         metrics.TIP_SLOT.set(tip.slot if isinstance(tip, Tip) else 0)
+        metrics.LAG.set(
+            max(0.0, self._eras.seconds(tip.slot) - self._eras.seconds(slot)) if isinstance(tip, Tip) else 0
+        )
         metrics.LAST_STEP.set_to_current_time()
         self._on_progress(
             Progress(

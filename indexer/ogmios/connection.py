@@ -193,7 +193,6 @@ class Connection:
             raise ConnectionLost(f"{redacted(self.url)} broke the WebSocket protocol: {protocol.parser_exc}")
         if protocol.close_rcvd is not None:
             why = protocol.close_rcvd
-            self._socket.close()
             raise ConnectionLost(f"{redacted(self.url)} closed the connection: {why.code} {why.reason}".rstrip())
         return list(protocol.events_received())
 
@@ -209,8 +208,10 @@ class Connection:
         self._write(b"".join(self._protocol.data_to_send()))
 
     def _write(self, data: bytes) -> None:
-        self._socket.settimeout(self._silence_seconds)
+        if self._ended is not None:
+            raise self._ended
         try:
+            self._socket.settimeout(self._silence_seconds)
             self._socket.sendall(data)
         except OSError as error:
             raise ConnectionLost(f"the connection to {redacted(self.url)} broke: {error}") from error

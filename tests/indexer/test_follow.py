@@ -220,17 +220,16 @@ def walks(draw: st.DrawFn) -> list[list[ChainMessage]]:
     highest = 0
     messages: list[ChainMessage] = [RollBackward(ORIGIN, ORIGIN)]
     for number in range(draw(st.integers(1, 12))):
-        if current and draw(st.booleans()):
-            lowest = max(0, highest - K)
-            keep = draw(st.integers(lowest, len(current) - 1))
-            if keep + 1 <= len(current):
-                dropped = len(current) - 1 - keep
-                current = current[: keep + 1]
-                grown = chain(dropped + draw(st.integers(1, 3)), f"{number}", current[-1])
-                messages += [back(current[-1].point, grown[-1].height), *forward(grown, grown[-1].height)]
-        else:
-            grown = chain(draw(st.integers(1, 4)), f"{number}", current[-1] if current else None)
-            messages += forward(grown, grown[-1].height)
+        dropped = 0
+        forked = draw(st.booleans())
+        if current and forked:
+            keep = draw(st.integers(max(0, highest - K), len(current) - 1))
+            dropped = len(current) - 1 - keep
+            current = current[: keep + 1]
+        grown = chain(dropped + draw(st.integers(1, 4)), f"{number}", current[-1] if current else None)
+        if dropped:
+            messages.append(back(current[-1].point, grown[-1].height))
+        messages += forward(grown, grown[-1].height)
         current += grown
         highest = max(highest, current[-1].height)
     batches: list[list[ChainMessage]] = []

@@ -19,16 +19,16 @@ Script = Callable[[ServerConnection], None]
 
 
 @contextmanager
-def server(script: Script, **options: ssl.SSLContext) -> Iterator[str]:
+def server(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """A WebSocket server of the library's that runs ``script`` with each client."""
 
     def handler(connection: ServerConnection) -> None:
         with contextlib.suppress(ConnectionClosed):
             script(connection)
 
-    with serve(handler, "127.0.0.1", 0, compression=None, max_size=None, **options) as running:
+    with serve(handler, "127.0.0.1", 0, compression=None, max_size=None, ssl=tls) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
-        scheme = "wss" if options else "ws"
+        scheme = "wss" if tls else "ws"
         yield f"{scheme}://127.0.0.1:{running.socket.getsockname()[1]}"
         running.shutdown()
 
@@ -228,7 +228,7 @@ def test_a_certificate_that_nobody_signed_is_refused_and_a_known_one_accepted(
         peer.send(b"secret" * 100_000, text=True)
         peer.recv()
 
-    with server(script, ssl=context) as url:
+    with server(script, context) as url:
         with pytest.raises(ConnectionLost, match="certificate"):
             Connection(url)
         monkeypatch.setenv("SSL_CERT_FILE", str(file))
