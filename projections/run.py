@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Collection
-from threading import Event
 from typing import Final
 
 import structlog
@@ -16,7 +15,7 @@ from projections.errors import OwnershipLost
 from projections.migrate import migrate
 from projections.store import PROJECTION, Applied, Checkpoint, Store, identity_of
 
-log = structlog.get_logger().bind(component="projection", projection=PROJECTION)
+log = structlog.get_logger(component="projection", projection=PROJECTION)
 
 BATCH_RECORDS: Final = 16_384
 """Records in one transaction, about. The log bounds their bytes; more gains nothing and loses more at a crash."""
@@ -43,8 +42,8 @@ class Progress(Struct, frozen=True, kw_only=True):
 class Worker:
     """One process's share of a projection.
 
-    ``connect`` gives a new connection each time. ``partitions`` None means all. ``stop`` ends the work after the
-    transaction under way.
+    ``connect`` gives a new connection each time. ``partitions`` None means all. ``stop`` says when to end, after the
+    transaction under way; ``pause`` sleeps, and ends early then.
     """
 
     def __init__(  # noqa: PLR0913 - what a worker can be told
@@ -55,14 +54,16 @@ class Worker:
         partitions: Collection[int] | None = None,
         batch_records: int = BATCH_RECORDS,
         progress: Callable[[Progress], None] = lambda _: None,
-        stop: Event | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._log = source
         self._connect = connect
         self._partitions = partitions
         self._batch_records = batch_records
         self._report = progress
-        self._stop = stop or Event()
+        self._stop = stop
+        self._pause = pause
         self._connection: Connection | None = None
         self._owned: dict[int, Checkpoint] | None = None  # None until first taken
         self._applied = Applied(0, 0, 0, None)
@@ -80,7 +81,7 @@ class Worker:
         failing_since = 0.0
         progress = self._progress()
         try:
-            while not self._stop.is_set():
+            while not self._stop():
                 try:
                     store = store or self._open()
                     worked = self._round(store)
@@ -101,7 +102,7 @@ class Worker:
                     pause = min(PAUSE_SECONDS[0] * 2 ** min(pauses, 10), PAUSE_SECONDS[1])
                     metrics.RETRIES.labels(PROJECTION).inc()
                     log.warning("projection_retried", reason=str(error), pause_seconds=pause)
-                    self._stop.wait(pause)
+                    self._pause(pause)
                     continue
                 self._report(progress)
                 if not worked:
@@ -142,7 +143,7 @@ class Worker:
             if records >= self._batch_records:
                 self._apply(store, batches)
                 batches, records, worked = {}, 0, True
-                if self._stop.is_set():
+                if self._stop():
                     break
         if batches:
             self._apply(store, batches)
@@ -213,7 +214,7 @@ class Worker:
             self._log.wait(step, WAIT_SECONDS)
         except Retryable as error:
             log.warning("log_unavailable", reason=str(error))
-            self._stop.wait(WAIT_SECONDS)
+            self._pause(WAIT_SECONDS)
 
     def _disconnect(self) -> None:
         if self._connection is not None:

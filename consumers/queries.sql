@@ -1,0 +1,36 @@
+What readers ask, by name. {known} stands for the span of knowledge that is asked for: now, or after a step.
+
+-- find_batteries --
+SELECT deployment, encode(battery_key, 'hex') FROM batteries
+ WHERE (battery_id = %(battery_id)s OR battery_key = %(battery_key)s) AND {known}
+ ORDER BY deployment;
+
+-- battery_names --
+SELECT battery_id_text FROM batteries WHERE battery_id_text IS NOT NULL AND {known} LIMIT %(limit)s;
+
+-- battery --
+SELECT * FROM batteries WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known};
+
+-- checkpoint --
+-- Where the partition of a battery stands; of all partitions the one furthest behind, where the battery is new.
+SELECT last_step AS step, slot, height, block, final_height, tip_height FROM checkpoints
+ WHERE projection = 'timeline'
+   AND partition = (SELECT partition FROM states WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s);
+
+-- step --
+SELECT step, slot, height, block, final_height, tip_height FROM steps WHERE step = %(step)s;
+
+-- consistent_step --
+SELECT coalesce(min(last_step), -1) FROM checkpoints WHERE projection = 'timeline';
+
+-- events --
+SELECT height, transaction_index, event_index, slot, block, time, fact, event_id, incarnation, type, transaction, body,
+       known_from_step, known_until_step
+  FROM events WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+ ORDER BY height, transaction_index, event_index;
+
+-- readings --
+SELECT * FROM readings WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known};
+
+-- commitments --
+SELECT * FROM commitments WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known};

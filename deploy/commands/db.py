@@ -1,0 +1,76 @@
+"""``cellwitness db``: the embedded PostgreSQL, for those who want to look after it themselves."""
+
+import json
+import sys
+
+import click
+
+from deploy.database import embedded
+
+data_dir_option = click.option(
+    "--data-dir",
+    default=".cellwitness",
+    show_default=True,
+    envvar="CELLWITNESS_DATA",
+    metavar="DIR",
+    help="Where the embedded PostgreSQL lives.",
+)
+
+
+@click.group()
+def db() -> None:
+    """The embedded PostgreSQL: started when a command needs it, stopped when nobody does.
+
+    It listens on a Unix socket only, lets in only the user who started it (and root), and never runs as root.
+    """
+
+
+@db.command()
+@data_dir_option
+def start(data_dir: str) -> None:
+    """Starts the server and keeps it running until `cellwitness db stop`. Prints its URL."""
+    server = embedded(data_dir)
+    server.keep_mark.touch()
+    server.start()
+    click.echo(server.url)
+
+
+@db.command()
+@data_dir_option
+def stop(data_dir: str) -> None:
+    """Stops the server, whoever uses it: workers try again until it is back."""
+    server = embedded(data_dir)
+    server.keep_mark.unlink(missing_ok=True)
+    server.stop()
+
+
+@db.command()
+@data_dir_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(data_dir: str, as_json: bool) -> None:
+    """Says whether the server runs. Exit code 1: it does not."""
+    server = embedded(data_dir)
+    pid = server.pid()
+    found = {
+        "running": pid is not None and server.answers(),
+        "pid": pid,
+        "data": str(server.place.data),
+        "log": str(server.place.log),
+        "runs_as": server.place.server.name,
+        "kept": server.keep_mark.exists(),
+        "url": server.url,
+    }
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        for name, value in found.items():
+            click.echo(f"{name:<8} {value}")
+    if not found["running"]:
+        sys.exit(1)
+
+
+@db.command()
+@data_dir_option
+def url(data_dir: str) -> None:
+    """Prints the server's URL: `psql "$(cellwitness db url)"`."""
+    click.echo(embedded(data_dir).url)

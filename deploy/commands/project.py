@@ -1,0 +1,122 @@
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+from msgspec.structs import asdict
+
+from deploy.database import database, db_options
+from deploy.health import serve_health
+from deploy.progress import ChainProgress
+from deploy.stopping import Stop
+from indexer.log.urls import open_log
+from projections.database import connect
+from projections.run import BATCH_RECORDS, Progress, Worker
+
+GIVE_UP_AFTER_SECONDS = 60.0
+"""With --until-caught-up somebody waits for the end; without, the worker tries for ever."""
+
+STALE_LAG_SECONDS = 120.0
+"""Ready no longer when the tables were last whole so long ago."""
+
+
+@click.command()
+@click.option(
+    "--log", "log_url", default="sqlite:events.db", show_default=True, metavar="URL", help="The event log to read."
+)
+@db_options
+@click.option("--until-caught-up", is_flag=True, help="End, with 0, when the tables hold all of the log.")
+@click.option(
+    "--batch-records",
+    default=BATCH_RECORDS,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Records in one transaction, about.",
+)
+@click.option("--http", metavar="HOST:PORT", help="Serve /metrics, /health/live and /health/ready here.")
+@click.option("--json", "as_json", is_flag=True, help="Print how it ended as JSON.")
+def project(
+    log_url: str,
+    db_url: str,
+    data_dir: str,
+    until_caught_up: bool,
+    batch_records: int,
+    http: str | None,
+    as_json: bool,
+) -> None:
+    """Projects the event log into tables: each battery's timeline, with forks undone.
+
+    Goes on from its checkpoint, which moves with the rows in one transaction: kill it at any moment and start it again.
+    A second worker on the same tables takes over from the first, which ends with exit code 3.
+
+    \b
+    cellwitness project --log sqlite:events.db --until-caught-up
+    cellwitness project --log sqlite:events.db --db postgresql://me@db.example/cellwitness --http 127.0.0.1:9101
+    """
+    stop = Stop()
+    the_log = open_log(log_url)
+    watch = Watch()
+    if http:
+        serve_health(http, watch.why_not_ready)
+    try:
+        with database(db_url, data_dir) as url, _progress(log_url) as show:
+
+            def on_progress(progress: Progress) -> None:
+                watch.last = progress
+                show(progress)
+
+            worker = Worker(
+                the_log,
+                lambda: connect(url()),
+                batch_records=batch_records,
+                progress=on_progress,
+                stop=stop,
+                pause=stop.pause,
+            )
+            last = worker.run(
+                until_caught_up=until_caught_up,
+                give_up_after_seconds=GIVE_UP_AFTER_SECONDS if until_caught_up else None,
+            )
+    finally:
+        the_log.close()
+    if as_json:
+        click.echo(json.dumps(asdict(last)))
+    else:
+        click.echo(
+            f"Step {last.step}: {last.events} events and {last.retractions} retractions projected since the start, "
+            f"{last.events_per_second:,.0f}/s; {last.lag_records} records to go."
+        )
+
+
+class Watch:
+    """What readiness is judged by."""
+
+    def __init__(self) -> None:
+        self.last: Progress | None = None
+        self._caught_up_at: float | None = None
+
+    def why_not_ready(self, now: float) -> list[str]:
+        if self.last is None:
+            return ["nothing was projected since the start"]
+        if self.last.caught_up:
+            self._caught_up_at = now
+            return []
+        behind = f"{self.last.lag_records} records behind the log's end"
+        if self._caught_up_at is not None and now - self._caught_up_at < STALE_LAG_SECONDS:
+            return []
+        return [behind]
+
+
+@contextmanager
+def _progress(log_url: str) -> Iterator[Callable[[Progress], None]]:
+    with ChainProgress(f"project {log_url}", "records") as bar:
+        done = 0
+
+        def show(progress: Progress) -> None:
+            nonlocal done
+            done = max(done, progress.events + progress.retractions)
+            bar.update(
+                done=done, total=done + progress.lag_records, events=progress.events, note=f"step {progress.step}"
+            )
+
+        yield show

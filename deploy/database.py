@@ -1,0 +1,68 @@
+"""Which PostgreSQL a command uses: one of the user's, or the embedded one, which runs while somebody needs it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from deploy.postgres import EmbeddedPostgres
+from deploy.settings import EMBEDDED
+from indexer.errors import ConfigurationError, OperatorMustAct
+
+FOLDER: Final = "postgres"
+"""Below the data directory."""
+
+
+class NoTablesYet(OperatorMustAct):
+    """Nothing was ever projected here."""
+
+    exit_code = 1
+
+
+def db_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--db`` and ``--data-dir``, the same for each command that needs the tables."""
+    command = click.option(
+        "--data-dir",
+        default=".cellwitness",
+        show_default=True,
+        envvar="CELLWITNESS_DATA",
+        metavar="DIR",
+        help="Where the embedded PostgreSQL lives.",
+    )(command)
+    return click.option(
+        "--db",
+        "db_url",
+        default=EMBEDDED,
+        show_default=True,
+        metavar="URL",
+        help="The tables: postgresql://…, or embedded: a server of our own.",
+    )(command)
+
+
+def embedded(data_dir: str) -> EmbeddedPostgres:
+    return EmbeddedPostgres(Path(data_dir) / FOLDER)
+
+
+@contextmanager
+def database(db_url: str, data_dir: str, *, must_exist: bool = False) -> Iterator[Callable[[], str]]:
+    """Gives what returns the URL of a running server: an embedded one that died is started again when asked for.
+
+    ``must_exist`` raises NoTablesYet rather than making an embedded server to read nothing from.
+    """
+    if db_url == EMBEDDED:
+        server = embedded(data_dir)
+        if must_exist and not (server.place.data / "PG_VERSION").exists():
+            raise NoTablesYet(f"there are no tables in {data_dir} yet: run `cellwitness project` first")
+        with server.use():
+
+            def running() -> str:
+                server.start()
+                return server.url
+
+            yield running
+    elif db_url.startswith(("postgresql://", "postgres://")):
+        yield lambda: db_url
+    else:
+        raise ConfigurationError(f"--db {db_url!r} is no database: write {EMBEDDED} or postgresql://HOST/DATABASE")
