@@ -36,7 +36,6 @@ class Window:
         self._from_start = True  # no block was forgotten yet: the log's beginning is in reach
         self._beginning = opened.height  # height of the point that the log begins after
         self._live: dict[int, dict[str, Live]] = {}  # height -> event id -> event
-        self._facts: set[tuple[str, str]] = set()  # (fact, block) of each live event
         self._retracted: dict[int, Counter[tuple[str, str]]] = {}  # height -> (fact, block) -> how often
 
     def advance(self, spine: Spine, groups: Sequence[Group]) -> None:
@@ -61,13 +60,12 @@ class Window:
                 pass
 
     def _add(self, partition: int, record: Record) -> None:
+        # A fact can't be live twice in a block: within a step its place in the block is its own, and no block of the
+        # chain stands in two steps. Both were checked.
         place = (record.fact, record.block)
-        if place in self._facts:
-            raise fault_at(partition, record, "the fact is live in this block already")
         earlier = self._retracted[record.height][place] if record.height in self._retracted else 0
         if record.incarnation != earlier + 1:
             raise fault_at(partition, record, f"incarnation {record.incarnation} after {earlier} retractions")
-        self._facts.add(place)
         live = Live(partition, record.seq, record.fact, record.block, fingerprint(record))
         self._live[record.height][record.id] = live
 
@@ -112,7 +110,6 @@ class Window:
                 raise fault_at(partition, record, "retractions are not in reverse order")
             newest = target.seq
             place = (target.fact, target.block)
-            self._facts.discard(place)
             self._retracted.setdefault(record.height, Counter())[place] += 1
 
     def _require_nothing_above(self, spine: Rollback) -> None:
@@ -134,8 +131,7 @@ class Window:
             self._from_start = False
         # Heights stand in ascending order: a rollback takes all above its point away before they come again.
         while self._live and (height := next(iter(self._live))) <= final_height:
-            for live in self._live.pop(height).values():
-                self._facts.discard((live.fact, live.block))
+            del self._live[height]
         for height in [height for height in self._retracted if height <= final_height]:
             del self._retracted[height]
 

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -76,8 +76,11 @@ class SqliteWriter:
         return stored
 
     def close(self) -> None:
-        with translated(self._path):
-            self._connection.close()
+        # SQLite moves the write-ahead log into the file when the last connection closes, but a reader can't. What fails
+        # here is lost to nobody: the next writer finds it in the write-ahead log.
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        self._connection.close()
 
 
 class SqliteLog:

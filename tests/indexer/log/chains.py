@@ -144,7 +144,7 @@ class Scribe:
             tip=tip or Tip(last.slot, last.id, last.height),
             security_parameter=self.k,
             events=events,
-            retracted=read_tail(self.log).retracted,
+            retracted=read_tail(self.log).retracted if self.left else {},
         )
         self.writer.append(step)
         self.chain += blocks
