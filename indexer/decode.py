@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from indexer import chain
-from indexer.events import ChainEvent, ReadingRejected, event_kind, fact_id
+from indexer.events import ChainEvent, ReadingRejected
 from indexer.protocol.accounts import reading_facts, refuse_ambiguous, reporting_facts, reporting_of
 from indexer.protocol.address import payment_fragment
 from indexer.protocol.commitments import closed_facts, minted_facts
@@ -51,18 +51,6 @@ def decode(block: chain.Block, profiles: Sequence[Profile]) -> list[ChainEvent]:
             found = _top_level(tx, watch, position)
         events += (replace(event, index=index) for index, event in enumerate(found))
     return events
-
-
-def fact_ids(events: Sequence[ChainEvent], network_magic: int) -> list[str]:
-    """The identity of each fact of one block, as ``decode`` returns them: kinds are counted within a transaction id."""
-    counts: dict[tuple[str, str], int] = {}
-    ids: list[str] = []
-    for event in events:
-        kind = event_kind(event)
-        place = (event.transaction, kind)
-        ids.append(fact_id(network_magic, event.transaction, kind, counts.get(place, 0)))
-        counts[place] = counts.get(place, 0) + 1
-    return ids
 
 
 @lru_cache(maxsize=16)

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from indexer.chain import Output, Signatory, Transaction
-from indexer.decode import decode, fact_ids
+from indexer.decode import decode
 from indexer.events import (
     ChainEvent,
     CommitmentClosed,
@@ -26,6 +26,8 @@ from indexer.events import (
     event_kind,
     fact_id,
 )
+from indexer.log.records import BlockEntry
+from indexer.log.steps import place
 from indexer.protocol.plutus import Constr, datum_hash
 from tests.indexer import build
 from tests.indexer.build import BATTERY, OPERATOR, PROFILE, USER
@@ -219,7 +221,12 @@ def test_events_stand_in_the_order_of_transactions_and_count_from_0_in_each() ->
     assert [(event.transaction_index, event.index) for event in events] == [(1, 0), (1, 1), (1, 2), (2, 0)]
 
 
-def test_fact_ids_count_each_kind_within_one_transaction_id() -> None:
+def facts_of(events: list[ChainEvent], network_magic: int = 2) -> list[str]:
+    """The identities that the log gives them."""
+    return [placed.fact for placed in place(events, BlockEntry(7, 140, "ab" * 32), "", network_magic)]
+
+
+def test_facts_of_one_kind_are_told_apart_within_one_transaction() -> None:
     second = build.Battery(2)
     both = replace(
         build.register(),
@@ -230,17 +237,17 @@ def test_fact_ids_count_each_kind_within_one_transaction_id() -> None:
     counts: dict[tuple[str, str], int] = {}
     expected = []
     for event in events:
-        place = (event.transaction, event_kind(event))
-        counts[place] = counts.get(place, -1) + 1
-        expected.append(fact_id(2, *place, counts[place]))
-    assert fact_ids(events, 2) == expected
+        key = (event.transaction, event_kind(event))
+        counts[key] = counts.get(key, -1) + 1
+        expected.append(fact_id(2, *key, counts[key]))
+    assert facts_of(events) == expected
     assert len(set(expected)) == len(events)
     assert max(counts.values()) == 1
-    assert fact_ids(events, 1) != expected
+    assert facts_of(events, network_magic=1) != expected
 
 
 def test_the_facts_of_a_transaction_do_not_depend_on_its_block() -> None:
     tx: Any = build.submit()
     here = decode(build.block(tx), [PROFILE])
     there = decode(build.block(build.transaction("x"), build.register(), tx), [PROFILE])[-len(here) :]
-    assert fact_ids(here, 2) == fact_ids(there, 2)
+    assert facts_of(here) == facts_of(there)
