@@ -23,7 +23,7 @@ from indexer.log.port import (
     require_next,
 )
 from indexer.log.records import Opened, Record, decode_records, decode_spine, encode_spine, step_digest
-from indexer.log.sqlite_file import open_to_read, open_to_write, translated
+from indexer.log.sqlite_file import open_to_read, open_to_write, require_place, translated
 
 SPINE_PAGE: Final = 256  # steps read at once: no reader may hold a snapshot open while its caller thinks
 BATCH_BYTES: Final = 16 << 20  # a batch ends after the step that passes this, whatever its limit: bounds memory
@@ -95,6 +95,7 @@ class SqliteLog:
     @contextmanager
     def lease(self) -> Iterator[None]:
         """An exclusive flock on ``PATH.lock``, which holds the process id. The system drops it with the process."""
+        require_place(self.path)
         lock = self.path.with_name(self.path.name + ".lock")
         try:
             handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

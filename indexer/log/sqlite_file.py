@@ -33,8 +33,7 @@ NO_ROOM_BYTES: Final = 1 << 20
 
 def open_to_write(path: Path) -> sqlite3.Connection:
     """The file for its writer, made and laid out where it is missing. Raises LogMismatch for another's file."""
-    if not path.parent.is_dir():
-        raise ConfigurationError(f"the log can't be made: {path.parent} is not a directory")
+    require_place(path)
     with translated(path):
         connection = _connect(path, "rwc")
         try:
@@ -54,19 +53,31 @@ def open_to_read(path: Path) -> sqlite3.Connection | None:
         return None
     with translated(path):
         try:
-            connection = _connect(path, "ro")
-            ours = is_ours(connection, path)
+            return _if_ours(_connect(path, "ro"), path)
         except sqlite3.OperationalError as error:
             # A finished log on read-only ground: no writer can be there, and SQLite can't make its side files.
             wal = path.with_name(path.name + "-wal")
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or wal.exists():
                 raise
-            connection = _connect(path, "ro", "&immutable=1")
-            ours = is_ours(connection, path)
-    if ours:
-        return connection
-    connection.close()
-    return None
+            return _if_ours(_connect(path, "ro", "&immutable=1"), path)
+
+
+def _if_ours(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection | None:
+    ours = False
+    try:
+        ours = is_ours(connection, path)
+    finally:
+        if not ours:
+            connection.close()
+    return connection if ours else None
+
+
+def require_place(path: Path) -> None:
+    """Raises ConfigurationError where no file can be made."""
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"the log {path} can't be made: {path.parent} is not a directory")
+    if path.is_dir():
+        raise ConfigurationError(f"the log {path} is a directory: name a file in it")
 
 
 def is_ours(connection: sqlite3.Connection, path: Path) -> bool:

@@ -214,8 +214,13 @@ def test_a_reader_of_a_missing_file_makes_none(path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_the_users_to_mend(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "nowhere" / "events.db")
     with pytest.raises(ConfigurationError, match="not a directory"):
-        SqliteLog(tmp_path / "nowhere" / "events.db").writer()
+        log.writer()
+    with pytest.raises(ConfigurationError, match="not a directory"), log.lease():
+        pass
+    with pytest.raises(ConfigurationError, match="is a directory"):
+        SqliteLog(tmp_path).writer()
 
 
 def test_after_its_writer_closed_the_log_is_one_file_to_copy(path: Path, tmp_path: Path) -> None:
