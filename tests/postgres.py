@@ -1,5 +1,7 @@
 """A real PostgreSQL for tests: one server a session, a fresh database a test. Never skipped."""
 
+import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from itertools import count
@@ -23,6 +25,9 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         server = EmbeddedPostgres(Path(folder) / "postgres")
         with server.use():
             yield server
+            # At once: an orderly shutdown would bring all these databases to disk first.
+            if pid := server.pid():
+                os.kill(pid, signal.SIGQUIT)
 
 
 def database_url(server: EmbeddedPostgres, name: str) -> str:

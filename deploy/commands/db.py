@@ -38,7 +38,7 @@ def start(data_dir: str) -> None:
 @db.command()
 @data_dir_option
 def stop(data_dir: str) -> None:
-    """Stops the server, whoever uses it: workers try again until it is back."""
+    """Stops the server, whoever uses it. A worker that needs it starts it again."""
     server = embedded(data_dir)
     server.keep_mark.unlink(missing_ok=True)
     server.stop()

@@ -221,6 +221,7 @@ class TestChain:
     __test__ = False
 
     def __init__(self, path: Path, life: Life, *, partitions: int = 3, k: int = 50, magic: int = MAGIC) -> None:
+        self.url = f"sqlite:{path}"
         self.log: Log = SqliteLog(path)
         self.life = life
         self.k = k
@@ -240,6 +241,10 @@ class TestChain:
                 partitions=partitions,
             )
         )
+
+    def close(self) -> None:
+        self._writer.close()
+        self.log.close()
 
     def make(self, count: int = 1, transactions: int = 3) -> list[Block]:
         """Blocks that nobody has seen yet."""

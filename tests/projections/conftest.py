@@ -1,3 +1,27 @@
-from tests.postgres import database, postgres
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Protocol
 
-__all__ = ["database", "postgres"]
+import pytest
+
+from tests.postgres import database, postgres
+from tests.projections.chain import Life, TestChain
+
+__all__ = ["MakeChain", "database", "make_chain", "postgres"]
+
+
+class MakeChain(Protocol):
+    """Makes a chain with its log in a file of this name."""
+
+    def __call__(self, name: str, life: Life, *, partitions: int = 3, magic: int = 42) -> TestChain: ...
+
+
+@pytest.fixture
+def make_chain(tmp_path: Path) -> Iterator[MakeChain]:
+    with ExitStack() as stack:
+
+        def make(name: str, life: Life, *, partitions: int = 3, magic: int = 42) -> TestChain:
+            return stack.enter_context(closing(TestChain(tmp_path / name, life, partitions=partitions, magic=magic)))
+
+        yield make

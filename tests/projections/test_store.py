@@ -1,6 +1,5 @@
 import itertools
 import random
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -10,7 +9,8 @@ from deploy.postgres import EmbeddedPostgres
 from projections.database import connect
 from projections.digest import table_digests
 from tests.postgres import fresh_database
-from tests.projections.chain import Life, TestChain, walk
+from tests.projections.chain import Life, walk
+from tests.projections.conftest import MakeChain
 from tests.projections.tables import all_records, expected_at, project, rows_at
 
 _FILES = itertools.count()
@@ -21,10 +21,10 @@ _FILES = itertools.count()
 )
 @given(seed=st.integers(0, 2**32), batch=st.sampled_from([1, 7, 60, 100_000]), partitions=st.sampled_from([1, 3]))
 def test_tables_at_every_step_equal_the_fold_of_the_log_up_to_it(
-    postgres: EmbeddedPostgres, tmp_path: Path, seed: int, batch: int, partitions: int
+    postgres: EmbeddedPostgres, make_chain: MakeChain, seed: int, batch: int, partitions: int
 ) -> None:
     """Invariant I8, for steps inside a batch too."""
-    chain = TestChain(tmp_path / f"{next(_FILES)}.db", Life(seed, 3, hostile=True), partitions=partitions)
+    chain = make_chain(f"{next(_FILES)}.db", Life(seed, 3, hostile=True), partitions=partitions)
     walk(chain, 14)
     url = fresh_database(postgres)
     progress = project(chain.log, url, batch_records=batch)
@@ -38,9 +38,9 @@ def test_tables_at_every_step_equal_the_fold_of_the_log_up_to_it(
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_where_batches_end_leaves_no_trace(postgres: EmbeddedPostgres, tmp_path: Path, seed: int) -> None:
+def test_where_batches_end_leaves_no_trace(postgres: EmbeddedPostgres, make_chain: MakeChain, seed: int) -> None:
     """All versions, closed ones too, are those of any other cut of the log, also of one that follows it live."""
-    chain = TestChain(tmp_path / "log.db", Life(seed, 3, hostile=True))
+    chain = make_chain("log.db", Life(seed, 3, hostile=True))
     live = fresh_database(postgres)
     for _ in range(6):
         walk(chain, 4)
@@ -55,11 +55,11 @@ def test_where_batches_end_leaves_no_trace(postgres: EmbeddedPostgres, tmp_path:
 
 @pytest.mark.parametrize("depth", [1, 5, 20])
 def test_undone_blocks_leave_what_they_would_have_left_had_they_never_been(
-    postgres: EmbeddedPostgres, tmp_path: Path, depth: int
+    postgres: EmbeddedPostgres, make_chain: MakeChain, depth: int
 ) -> None:
     """What holds now, after a fork is undone, is what holds where it never happened; only the past differs."""
-    disturbed = TestChain(tmp_path / "disturbed.db", Life(7, 3))
-    quiet = TestChain(tmp_path / "quiet.db", Life(7, 3))
+    disturbed = make_chain("disturbed.db", Life(7, 3))
+    quiet = make_chain("quiet.db", Life(7, 3))
     common, fork, rest = disturbed.make(25), [], []
     for chain in (disturbed, quiet):
         chain.forward(common)
