@@ -110,16 +110,14 @@ def live_above(log: Log, height: int) -> list[tuple[int, Record]]:
 def current_chain(log: Log) -> Iterator[tuple[Forward, list[BlockEntry]]]:
     """The blocks of the current chain, newest first, with the step that put each there.
 
-    Going back, a rollback or a later block at the same height hides what stood above it. So a chain that was left and
-    taken again (A, B, A) gives each block once, from the last step that holds it.
+    Going back, a rollback hides what stood above its point before it, and two blocks at one height have a rollback
+    between them. So a chain left and taken again (A, B, A) gives each block once, from the last step that holds it.
     """
     ceiling: int | None = None
     for stored in log.spine_backwards():
         match stored.spine:
             case Forward() as spine:
                 on_chain = [block for block in reversed(spine.blocks) if ceiling is None or block.height <= ceiling]
-                lowest = spine.blocks[0].height - 1
-                ceiling = lowest if ceiling is None else min(ceiling, lowest)
                 if on_chain:
                     yield spine, on_chain
             case Rollback() as spine:
