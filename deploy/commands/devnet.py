@@ -21,7 +21,7 @@ from deploy.stopping import Stop
 from indexer.chain import Tip
 from indexer.errors import ConfigurationError
 
-log = structlog.get_logger().bind(component="devnet")
+log = structlog.get_logger(component="devnet")
 
 HISTORY_INTERVAL_DAYS: Final = 7.0
 DEFAULT_URL: Final = "ws://127.0.0.1:1337"
@@ -384,7 +384,11 @@ def fork(depth: int, ogmios: str, as_json: bool) -> None:
 @click.option("--ogmios", default=DEFAULT_URL, show_default=True, metavar="URL")
 @click.option("--json", "as_json", is_flag=True)
 def status(ogmios: str, as_json: bool) -> None:
-    """Shows where a running devnet stands: tip, forks so far, clients."""
+    """Shows where a running devnet stands: tip, forks so far, clients.
+
+    \b
+      cellwitness devnet status
+    """
     now = cast("dict[str, Any]", ask(ogmios, "devnet/status"))
     if as_json:
         click.echo(json.dumps(now))

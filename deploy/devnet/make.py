@@ -31,8 +31,8 @@ class MadeBlock(Struct, frozen=True):
 def slots(maker: Maker, until_slot: int) -> Iterator[tuple[int, list[BlockTransaction]]]:
     """Slots with their transactions, some 20 apart.
 
-    Unless the plan wants every block, stretches in which no battery is due are left out as soon as enough empty blocks stand
-    for each full one: a year has 1.6 million blocks, and nearly all of a small fleet's would be empty.
+    Unless the plan wants every block, stretches in which no battery is due are left out as soon as enough empty blocks
+    stand for each full one: a year has 1.6 million blocks, and nearly all of a small fleet's would be empty.
     """
     chance = random.Random(f"slots/{maker.plan.seed}")  # noqa: S311 reproducible, not secret
     slot, owed = FIRST_SLOT, 0

@@ -1,7 +1,7 @@
 """Chains as files: one ``nextBlock`` answer a line, plain or zstd, as the recorded preview run is."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal, Self
@@ -38,10 +38,11 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines of a recording with their numbers, from 1. Raises ConfigurationError where it can't be read."""
     try:
         with path.open("rb") as file:
-            packed: IO[bytes] = file
+            lines: Iterable[bytes] = file
             if path.suffix in {".zst", ".zstd"}:
-                packed = zstandard.ZstdDecompressor().stream_reader(file)
-            for number, line in enumerate(io.BufferedReader(packed, 1 << 20), start=1):  # type: ignore[type-var]
+                reader = zstandard.ZstdDecompressor().stream_reader(file)
+                lines = io.BufferedReader(reader, 1 << 20)
+            for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield number, line
     except (OSError, zstandard.ZstdError) as error:

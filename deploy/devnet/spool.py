@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import weakref
 from array import array
 
 
@@ -14,7 +15,10 @@ class Spool:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="cellwitness-devnet-", buffering=0)  # noqa: SIM115 lives as long as we do
+        with tempfile.TemporaryFile(prefix="cellwitness-devnet-", buffering=0) as file:
+            self._file = os.dup(file.fileno())
+        # Chains come and go in tests by the dozen: whoever forgets one shall not keep its disk space.
+        self._finish = weakref.finalize(self, os.close, self._file)
         self._ends = array("Q")
         self._buffer: list[bytes] = []
         self._flushed = 0  # bytes
@@ -35,7 +39,7 @@ class Spool:
     def _flush(self) -> None:
         data = memoryview(b"".join(self._buffer))
         while data:
-            written = os.pwrite(self._file.fileno(), data, self._flushed)
+            written = os.pwrite(self._file, data, self._flushed)
             self._flushed += written
             data = data[written:]
         self._buffer.clear()
@@ -56,11 +60,12 @@ class Spool:
 
     def _run(self, first: int, last: int) -> list[bytes]:
         start = self._start(first)
-        data = os.pread(self._file.fileno(), self._ends[last] - start, start)
+        data = os.pread(self._file, self._ends[last] - start, start)
         return [data[self._start(n) - start : self._ends[n] - start] for n in range(first, last + 1)]
 
     def _start(self, number: int) -> int:
         return self._ends[number - 1] if number else 0
 
     def close(self) -> None:
-        self._file.close()
+        """Gives the disk space back."""
+        self._finish()
