@@ -4,7 +4,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -38,8 +38,9 @@ RECORDS: Final = "SELECT position, lines FROM records WHERE position >= ? AND po
 class SqliteWriter:
     """The newest writer of a file. A later one makes this one's epoch stale."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, release_reader: Callable[[], None]) -> None:
         self._path = path
+        self._release_reader = release_reader
         self._broken = False
         self._connection = open_to_write(path)
         try:
@@ -76,8 +77,9 @@ class SqliteWriter:
         return stored
 
     def close(self) -> None:
-        # SQLite moves the write-ahead log into the file when the last connection closes, but a reader can't. What fails
-        # here is lost to nobody: the next writer finds it in the write-ahead log.
+        # The last connection to close moves the write-ahead log into the file, which a reader's can't: ours goes first,
+        # and for others' sake it is moved here. What fails is not lost: the next writer finds it where it was.
+        self._release_reader()
         with suppress(sqlite3.Error):
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._connection.close()
@@ -114,7 +116,7 @@ class SqliteLog:
             os.close(handle)
 
     def writer(self) -> SqliteWriter:
-        return SqliteWriter(self.path)
+        return SqliteWriter(self.path, self.close)
 
     def opened(self) -> Opened:
         if self._opened is None:
@@ -182,6 +184,7 @@ class SqliteLog:
             pause = min(pause * 1.5, longest)
 
     def close(self) -> None:
+        """Lets go of the file. Reading opens it again."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -196,6 +196,14 @@ def test_a_log_of_another_format_is_refused(path: Path) -> None:
             use()
 
 
+def test_an_acknowledged_step_is_on_the_disk(path: Path) -> None:
+    """What a power failure would show, SQLite's settings must: 2 is FULL, an fsync of the write-ahead log a commit."""
+    writer = written(path, 1).writer
+    assert isinstance(writer, SqliteWriter)
+    assert writer._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert writer._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 def test_the_file_says_what_it_is(path: Path) -> None:
     scribe = written(path, 1)
     scribe.log.close()
@@ -225,7 +233,7 @@ def test_a_folder_that_is_not_there_is_the_users_to_mend(tmp_path: Path) -> None
 
 def test_after_its_writer_closed_the_log_is_one_file_to_copy(path: Path, tmp_path: Path) -> None:
     scribe = written(path)
-    scribe.log.close()
+    assert scribe.log.end() == scribe.writer.end  # the follower's own reader does not stand in the way
     scribe.writer.close()
     assert [file.name for file in path.parent.iterdir()] == ["events.db"]
     copy = SqliteLog(Path(shutil.copy(path, tmp_path / "copy.db")))
