@@ -75,6 +75,8 @@ class Window:
         def fault(message: str) -> LogDamaged:
             return LogDamaged(f"step {spine.step}: {message}", step=spine.step)
 
+        if spine.height < spine.final_height:
+            raise fault(f"the rollback goes to height {spine.height}, below the final height {spine.final_height}")
         if not self._blocks or self._blocks[-1] != spine.left:
             raise fault(f"the rollback leaves block {spine.left.id}, where the chain did not stand")
         depth = 0
@@ -88,8 +90,6 @@ class Window:
             on_chain = self._from_start and (spine.height, spine.point) == (self._beginning, self._opened.since)
         if not on_chain:
             raise fault(f"the rollback goes to {spine.point} at height {spine.height}, which is not on the chain")
-        if spine.height < spine.final_height:
-            raise fault(f"the rollback goes to height {spine.height}, below the final height {spine.final_height}")
         if spine.depth_blocks != depth or depth > self._opened.security_parameter:
             k = self._opened.security_parameter
             raise fault(f"the rollback says that it is {spine.depth_blocks} blocks deep; it is {depth}, and k is {k}")

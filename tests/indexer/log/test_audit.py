@@ -271,7 +271,7 @@ def test_retractions_in_the_order_of_their_events_are_named(forger: Forger) -> N
 
 def test_a_rollback_below_the_final_height_is_named(forger: Forger) -> None:
     assert forger.final_height == 3
-    assert "which is not on the chain" in forger.write(forger.honest_rollback(6, live=[])).what
+    assert "below the final height 3" in forger.write(forger.honest_rollback(6, live=[])).what
 
 
 def test_a_rollback_to_a_point_off_the_chain_is_named(forger: Forger) -> None:

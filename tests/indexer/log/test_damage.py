@@ -276,6 +276,14 @@ def test_the_last_spine_record_altered_is_named_though_no_step_follows(path: Pat
     assert first_fault(path).step == 21
 
 
+def test_a_spine_record_altered_together_with_its_digest_is_given_away_by_the_next(path: Path) -> None:
+    with opened(path) as file:
+        file.set_spine(8, file.spine(8).replace(b'"tip":{"slot":', b'"tip":{"slot":1'))
+    fault = first_fault(path)
+    assert fault.step == 9
+    assert "does not name the digest of the step before" in fault.what
+
+
 def test_of_several_faults_the_first_in_the_logs_order_is_named(path: Path) -> None:
     with opened(path) as file:
         records_that_are_not_json(file)
