@@ -8,13 +8,14 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from indexer.chain import ORIGIN, Point
-from indexer.events import event_id, retraction_id
+from indexer.events import ReportingAccountClosed, event_id, retraction_id
 from indexer.log.audit import Fault, Report, audit_tail, verify
+from indexer.log.partition import partition_of
 from indexer.log.port import LogEmpty, Step
 from indexer.log.records import BlockEntry, Forward, PartitionRange, Record, Rollback, records_blob, records_digest
-from indexer.log.steps import forward_step, marker_fields, rollback_step
+from indexer.log.steps import forward_step, marker_fields, place, rollback_step
 from indexer.log.tail import live_above
-from tests.indexer.log.chains import FakeBlock, Scribe, Tree, placed
+from tests.indexer.log.chains import MAGIC, TIME, FakeBlock, Scribe, Tree, name, placed
 from tests.indexer.log.memory import MemoryLog, MemoryStore
 
 Records = list[list[Record]]
@@ -120,9 +121,9 @@ EVENT_FAULTS: dict[str, tuple[Callable[[Records], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", EVENT_FAULTS)
-def test_an_event_that_can_not_be_is_named(forger: Forger, name: str) -> None:
-    tamper, words = EVENT_FAULTS[name]
+@pytest.mark.parametrize("case", EVENT_FAULTS)
+def test_an_event_that_can_not_be_is_named(forger: Forger, case: str) -> None:
+    tamper, words = EVENT_FAULTS[case]
     fault = forger.write(forger.honest_forward(forger.tree.grow(forger.chain, 3)), tamper)
     assert words in fault.what
     assert fault.seq is not None
@@ -156,6 +157,26 @@ def test_a_live_fact_stated_again_in_its_block_is_named(forger: Forger) -> None:
     assert "chain's order" in fault.what  # it has a place in the block, and only one
 
 
+def test_two_events_in_one_place_of_a_transaction_are_named_across_partitions(forger: Forger) -> None:
+    """Their order, and with it the canonical log, would be anybody's guess."""
+    block = forger.tree.child(forger.chain, 0)
+    partitions = {partition_of(name("battery", number)[:56], 3): number for number in range(20)}
+    one_a_partition = partitions.values()
+    events = [
+        ReportingAccountClosed(
+            deployment="test",
+            battery_key=name("battery", number)[:56],
+            transaction=name("transaction", number),
+            transaction_index=0,
+            index=0,
+            quantity=1,
+        )
+        for number in one_a_partition
+    ]
+    fault = forger.write(forger.honest_forward([block], events=place(events, block.entry, TIME, MAGIC)))
+    assert "another event has its place" in fault.what
+
+
 FORWARD_FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "a final height too high": ({"final_height": 7}, "final height"),
     "a parent that is not there": ({"parent": "ab" * 32}, "the chain stood at"),
@@ -165,9 +186,9 @@ FORWARD_FAULTS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", FORWARD_FAULTS)
-def test_a_forward_step_that_does_not_follow_is_named(forger: Forger, name: str) -> None:
-    changes, words = FORWARD_FAULTS[name]
+@pytest.mark.parametrize("case", FORWARD_FAULTS)
+def test_a_forward_step_that_does_not_follow_is_named(forger: Forger, case: str) -> None:
+    changes, words = FORWARD_FAULTS[case]
     step = forger.honest_forward(forger.tree.grow(forger.chain, 1), events=[])
     assert words in forger.write(step, **changes).what
 
@@ -249,9 +270,9 @@ RETRACTION_FAULTS: dict[str, tuple[Callable[[Records], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", RETRACTION_FAULTS)
-def test_a_retraction_that_is_not_its_targets_is_named(forger: Forger, name: str) -> None:
-    tamper, words = RETRACTION_FAULTS[name]
+@pytest.mark.parametrize("case", RETRACTION_FAULTS)
+def test_a_retraction_that_is_not_its_targets_is_named(forger: Forger, case: str) -> None:
+    tamper, words = RETRACTION_FAULTS[case]
     assert words in forger.write(forger.honest_rollback(4), tamper).what
 
 

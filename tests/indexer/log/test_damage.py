@@ -284,6 +284,12 @@ def test_a_spine_record_altered_together_with_its_digest_is_given_away_by_the_ne
     assert "does not name the digest of the step before" in fault.what
 
 
+def test_a_spine_record_in_another_byte_form_is_named(path: Path) -> None:
+    with opened(path) as file:
+        file.set_spine(21, file.spine(21)[:-1] + b',"note":"mine"}')
+    assert "not in its one byte form" in first_fault(path).what
+
+
 def test_of_several_faults_the_first_in_the_logs_order_is_named(path: Path) -> None:
     with opened(path) as file:
         records_that_are_not_json(file)
