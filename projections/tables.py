@@ -1,13 +1,14 @@
 """Versions of rows into PostgreSQL, many at once. Column types are read from the database: SQL says them once."""
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from msgspec.structs import astuple
 from psycopg import sql
 
 from projections.database import Connection, load_queries
 from projections.errors import SchemaMismatch
+from projections.packing import HEADER, NULL, PACKERS, TRAILER, pack_int8, row_prefix
 from projections.rows import TABLES, Key, Table
 from projections.versions import Version
 
@@ -15,45 +16,8 @@ QUERIES: Final = load_queries("projections", "queries.sql")
 
 SPAN: Final = ("known_from_step", "known_until_step")
 
-_UNSTORABLE: Final = str.maketrans(dict.fromkeys((0, *range(0xD800, 0xE000)), "\N{REPLACEMENT CHARACTER}"))
-
-
-def storable_text(text: str) -> str:
-    """Text with U+FFFD for what PostgreSQL refuses: NUL, and halves of surrogate pairs. Both come from the chain."""
-    # Nearly all text is clean, and to look is cheaper than to translate.
-    return text if text.isprintable() else text.translate(_UNSTORABLE)
-
-
-def storable_json(value: Any) -> Any:
-    if isinstance(value, str):
-        return storable_text(value)
-    if isinstance(value, dict):
-        return {storable_text(str(key)): storable_json(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [storable_json(each) for each in value]
-    return value
-
-
-def _bytes(value: str | bytes) -> bytes:
-    return bytes.fromhex(value) if isinstance(value, str) else value
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-# What a column of a type takes, from what a row holds. Any other type is a mistake in a migration.
-_CONVERSIONS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
-    "bytea": ("bytea", _bytes),
-    "text": ("text", storable_text),
-    "_text": ("text[]", list),
-    "jsonb": ("jsonb", storable_json),
-    "timestamptz": ("timestamptz", datetime.fromisoformat),
-    "int8": ("int8", _same),
-    "int4": ("int4", _same),
-    "numeric": ("numeric", _same),
-    "bool": ("bool", _same),
-}
+CHUNK_BYTES: Final = 1 << 18
+"""Rows are handed to the driver in pieces of about this size."""
 
 
 class TableWriter:
@@ -66,8 +30,8 @@ class TableWriter:
             differing = ", ".join(sorted(set(found) ^ {*fields, *SPAN}))
             raise SchemaMismatch(f"table {table.name} is not the one this version writes; it differs in: {differing}")
         self.table: Final = table
-        self._types = [_CONVERSIONS[found[field]][0] for field in (*fields, *SPAN)]
-        self._getters = [(field, _CONVERSIONS[found[field]][1]) for field in fields]
+        self._packers = [PACKERS[found[field]] for field in fields]
+        self._prefix = row_prefix(len(fields) + len(SPAN))
         self._copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
             sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, (*fields, *SPAN)))
         )
@@ -92,19 +56,30 @@ class TableWriter:
 
     def insert(self, connection: Connection, versions: Iterable[Version]) -> int:
         """Adds versions by COPY; returns how many."""
-        count = 0
-        getters = self._getters
+        packed = list(self._pack(versions))
+        if not packed:
+            return 0
         with connection.cursor() as cursor, cursor.copy(self._copy) as copy:
-            copy.set_types(self._types)
-            for version in versions:
-                row = version.row
-                values: list[Any] = [
-                    None if (value := getattr(row, field)) is None else convert(value) for field, convert in getters
-                ]
-                values += (version.known_from_step, version.known_until_step)
-                copy.write_row(values)
-                count += 1
-        return count
+            size, pending = 0, [HEADER]
+            for row in packed:
+                pending.append(row)
+                size += len(row)
+                if size > CHUNK_BYTES:
+                    copy.write(b"".join(pending))
+                    size, pending = 0, []
+            copy.write(b"".join((*pending, TRAILER)))
+        return len(packed)
+
+    def _pack(self, versions: Iterable[Version]) -> Iterator[bytes]:
+        packers, prefix = self._packers, self._prefix
+        for version in versions:
+            values = [
+                NULL if value is None else pack(value)
+                for pack, value in zip(packers, astuple(version.row), strict=True)
+            ]
+            until = version.known_until_step
+            span = (pack_int8(version.known_from_step), NULL if until is None else pack_int8(until))
+            yield b"".join((prefix, *values, *span))
 
 
 def table_writers(connection: Connection) -> list[TableWriter]:

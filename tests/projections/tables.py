@@ -13,9 +13,9 @@ from indexer.log.port import Log
 from indexer.log.records import Record
 from projections.database import Connection, connect
 from projections.facts import Fact, fact_of
+from projections.packing import storable_json
 from projections.rows import TABLES
 from projections.run import Progress, Worker
-from projections.tables import storable_json
 from projections.timeline import EMPTY, fold
 
 Rows = dict[str, set[str]]
