@@ -32,12 +32,10 @@ from indexer.ogmios.messages import (
     NEXT_BLOCK,
     NoIntersection,
     find_intersection,
-    read_block,
-    read_header,
     read_intersection,
 )
 from indexer.ogmios.node import NodeFacts, inspect_node
-from indexer.ogmios.prefilter import make_prefilter
+from indexer.ogmios.prefilter import make_prefilter, read_all
 from indexer.protocol.profile import Profile, needles
 
 MAX_STEP_BLOCKS: Final = 1_000
@@ -115,7 +113,7 @@ class Session:
                     heard = time.monotonic()
                     # Asked before the work: the node fetches while we decode.
                     connection.send(NEXT_BLOCK, times=len(received))
-                    self._take([self._read(*place) for place in received])
+                    self._take(read_all(received, self._concerns))
                 self._flush_if_due(idle=not received)
                 if until_tip and received and self._at_tip():
                     self._flush()
@@ -146,10 +144,6 @@ class Session:
             f"{redacted(self._url)} knows none of the {len(self._offer)} points of this log, from {newest} down to "
             f"{self._offer[-1]}: it is on another chain, or the chain was rewritten deeper than k. Nothing was written"
         )
-
-    def _read(self, buffer: bytearray | bytes, start: int, end: int) -> ChainMessage:
-        with memoryview(buffer) as whole, whole[start:end] as frame:
-            return read_block(frame) if self._concerns(buffer, start, end) else read_header(frame)
 
     def _take(self, messages: list[ChainMessage]) -> None:
         self._cursor, effects = follow(self._cursor, messages, self._opened.security_parameter)

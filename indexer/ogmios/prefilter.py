@@ -9,12 +9,18 @@ import ctypes
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from indexer.chain import ChainMessage
+from indexer.ogmios.messages import read_block, read_header
+
+Place = tuple[bytearray | bytes, int, int]
+"""(buffer, start, end): a message lies in buffer[start:end]."""
+
 Concerns = Callable[[bytearray | bytes, int, int], bool]
 """(buffer, start, end) -> whether buffer[start:end] may hold a needle."""
 
 
-WORTH_FILTERING_BYTES: Final = 16_384
-"""Below this a typed decode of the whole frame is as fast as searching it."""
+WORTH_FILTERING_BYTES: Final = 2_048
+"""Below this, which is a block without transactions, a typed decode of the whole is as fast as a search of its own."""
 
 
 def make_prefilter(needles: Sequence[bytes]) -> Concerns:
@@ -43,6 +49,25 @@ def make_prefilter(needles: Sequence[bytes]) -> Concerns:
         return False
 
     return concerns
+
+
+def read_all(received: Sequence[Place], concerns: Concerns) -> list[ChainMessage]:
+    """The nextBlock answers that were received together, each read whole only where it may concern a deployment.
+
+    They lie in one buffer, and mostly none of them holds a needle: then one search serves them all, where a search
+    each would cost more than small frames take to read. Raises as ``read_block``.
+    """
+    buffer, first = received[0][:2]
+    if len(received) > 1 and all(place[0] is buffer for place in received):
+        concerned = concerns(buffer, first, received[-1][2])
+    else:
+        concerned = True
+    messages = []
+    for buffer, start, end in received:
+        with memoryview(buffer) as whole, whole[start:end] as frame:
+            read = read_block if concerned and concerns(buffer, start, end) else read_header
+            messages.append(read(frame))
+    return messages
 
 
 def _memmem() -> Callable[..., int | None] | None:

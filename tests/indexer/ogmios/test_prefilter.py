@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.chain import Block, RollForward, Transaction
+from indexer.chain import Block, ChainMessage, RollForward, Transaction
 from indexer.decode import decode
 from indexer.ogmios import prefilter
 from indexer.ogmios.messages import read_block, read_header
@@ -42,6 +42,10 @@ def facts(frame: bytes, *, filtered: bool) -> list[Any]:
     buffer = bytearray(b"before" + frame + b"after")
     concerns = prefilter.make_prefilter(NEEDLES)
     message = read_block(frame) if not filtered or concerns(buffer, 6, 6 + len(frame)) else read_header(frame)
+    return facts_of(message)
+
+
+def facts_of(message: ChainMessage) -> list[Any]:
     assert isinstance(message, RollForward)
     assert isinstance(message.block, Block)
     return decode(message.block, PROFILES)
@@ -100,6 +104,21 @@ def test_a_needle_is_found_wherever_it_lies_and_not_beyond_the_frame(at: int, ne
     assert concerns(with_needle, 0, len(with_needle))
     cut = bytearray(hay + needle)
     assert not concerns(cut, 0, len(cut) - 1)
+
+
+@given(st.lists(st.sampled_from(range(4)), min_size=1, max_size=6), st.integers(0, 6))
+def test_messages_received_together_say_what_each_says_by_itself(kinds: list[int], apart: int) -> None:
+    """One search may serve them all; a message put together of fragments lies in a buffer of its own."""
+    concerning = [frame_of([msgspec.to_builtins(each)]) for each in honest()[:2]]
+    frames = [[*concerning, preview_frames()[0], preview_frames()[2]][kind] for kind in kinds]
+    buffer = bytearray()
+    places: list[prefilter.Place] = []
+    for number, frame in enumerate(frames):
+        buffer += b"\x81\x7e.."
+        places.append((frame, 0, len(frame)) if number == apart else (buffer, len(buffer), len(buffer) + len(frame)))
+        buffer += frame
+    read = prefilter.read_all(places, prefilter.make_prefilter(NEEDLES))
+    assert [facts_of(message) for message in read] == [facts(frame, filtered=False) for frame in frames]
 
 
 def test_without_memmem_the_answer_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
