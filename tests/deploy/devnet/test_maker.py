@@ -32,6 +32,7 @@ from indexer.protocol.profile import Profile, load_profile
 PLAN = Plan(seed=11, batteries=25, reading_interval_slots=30_000)
 
 
+@lru_cache
 def profile() -> Profile:
     return load_profile(profile_toml(Network(), Terms()), "devnet.toml")
 
