@@ -7,7 +7,7 @@ from indexer.log.port import LogDamaged
 from indexer.log.records import Record
 
 
-class Fact(Struct, frozen=True):
+class Fact(Struct, frozen=True, gc=False):
     """An event with its place on the chain and its identity."""
 
     event: ChainEvent

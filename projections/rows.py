@@ -10,7 +10,7 @@ from msgspec import Struct
 from indexer.events import Hash28, Hash32, Hex
 
 
-class EventRow(Struct, frozen=True, kw_only=True):
+class EventRow(Struct, frozen=True, gc=False, kw_only=True):
     """One event of the log, at its place on the chain."""
 
     deployment: str
@@ -95,7 +95,7 @@ class CommitmentRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     age_slots: int | None = None
 
 
-class ReadingRow(Struct, frozen=True, kw_only=True):
+class ReadingRow(Struct, frozen=True, gc=False, kw_only=True):
     """A reading, with what the chain around it says."""
 
     deployment: str
@@ -160,7 +160,7 @@ TABLES: Final = (EVENTS, BATTERIES, COMMITMENTS, READINGS)
 """In the order in which they are written."""
 
 
-class Put(Struct, frozen=True):
+class Put(Struct, frozen=True, gc=False):
     """The row under this key now says this. ``fresh``: no row had this key before."""
 
     table: Table

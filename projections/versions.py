@@ -7,7 +7,7 @@ from msgspec import Struct
 from projections.rows import TABLES, Key, Row, Table
 
 
-class Version(Struct, frozen=True):
+class Version(Struct, frozen=True, gc=False):
     """A row that held in the steps ``[known_from_step, known_until_step)``; until now, where that is None."""
 
     row: Row
