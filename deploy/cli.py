@@ -87,3 +87,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(0)  # the reader of our output went away, as `| head` does
+
+
+if __name__ == "__main__":
+    main()

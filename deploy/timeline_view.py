@@ -40,25 +40,37 @@ def print_timeline(console: Console, timeline: Timeline) -> None:
     if len(soh) > 1:
         console.print(Text(f"SoH        {sparkline(soh)}  {percent(soh[0])} → {percent(soh[-1])}"))
     console.print()
+    table = lines_table()
+    for line in timeline.lines:
+        add_line(table, line)
+    console.print(table)
+    console.print()
+    console.print(Text(describe_holds(timeline.holds)))
+
+
+def lines_table() -> Table:
+    """An empty table for lines of a timeline."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("time (UTC)", "slot", "height", "what happened", "SoH", "cycles", "counter", "finality"):
         numeric = name in ("slot", "height", "SoH", "cycles", "counter")
         table.add_column(name, justify="right" if numeric else "left", no_wrap=name != "what happened")
-    for line in timeline.lines:
-        reading = line.reading or {}
-        table.add_row(
-            Text(line.time.replace("T", " ").removesuffix("Z")),
-            Text(str(line.slot)),
-            Text(str(line.height)),
-            Text("; ".join(describe(line))),
-            Text(percent(reading.get("soh_bp"))),
-            Text(_number(reading.get("cycle_count"))),
-            _counter(reading),
-            Text(line.finality, style=FINALITY_STYLE[line.finality]),
-        )
-    console.print(table)
-    console.print()
-    console.print(Text(describe_holds(timeline.holds)))
+    return table
+
+
+def add_line(table: Table, line: Line, *, style: str = "", remark: str = "") -> None:
+    """One line of a timeline. ``style`` is the whole row's; ``remark`` stands instead of the finality."""
+    reading = line.reading or {}
+    table.add_row(
+        Text(line.time.replace("T", " ").removesuffix("Z")),
+        Text(str(line.slot)),
+        Text(str(line.height)),
+        Text("; ".join(describe(line))),
+        Text(percent(reading.get("soh_bp"))),
+        Text(_number(reading.get("cycle_count"))),
+        _counter(reading),
+        Text(remark) if remark else Text(line.finality, style=FINALITY_STYLE[line.finality]),
+        style=style,
+    )
 
 
 def describe(line: Line) -> Iterator[str]:

@@ -11,6 +11,7 @@ from indexer import metrics
 from indexer.chain import ORIGIN, PointOrOrigin
 from indexer.errors import ConfigurationError, Retryable
 from indexer.follow import NodeBehind
+from indexer.log.audit import audit_tail
 from indexer.log.port import Fenced, Log, LogBusy, LogEmpty, LogMismatch, LogUnavailable, Writer
 from indexer.log.records import DEFAULT_PARTITIONS, Opened
 from indexer.log.steps import opened_step
@@ -21,10 +22,13 @@ from indexer.ogmios.node import NodeFacts
 from indexer.protocol.profile import Profile, check_profiles, profile_digest
 from indexer.session import NodeStalled, Progress, Session
 
+AUDITED_STEPS: Final = 500
+"""Checked at each start, in well under a second. `cellwitness log verify` checks all of them."""
+
 FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 30.0
 
-log = structlog.get_logger().bind(component="follower")
+log = structlog.get_logger(component="follower")
 
 
 class FollowOptions(Struct, frozen=True, kw_only=True):
@@ -132,6 +136,7 @@ class _Follower:
                 self._begin(writer, facts)
             else:
                 self._check_deployments(opened)
+                audit_tail(self._log, AUDITED_STEPS)
             log.info("session_began", endpoint=redacted(self._url), version=facts.version, network=facts.network)
             session = Session(
                 log=self._log,

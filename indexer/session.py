@@ -43,7 +43,7 @@ MAX_STEP_EVENTS: Final = 2_000
 MAX_STEP_AGE_SECONDS: Final = 0.25
 """A step closes at whichever comes first, and at the tip with each block: far from it, one fsync serves many blocks."""
 
-log = structlog.get_logger().bind(component="follower")
+log = structlog.get_logger(component="follower")
 
 
 class Progress(Struct, frozen=True):

@@ -306,7 +306,8 @@ def run(  # each argument is a flag
             chain.add(slot, transactions)
             if len(chain) % 256 == 0:
                 bar.update(task, completed=slot, rate=f"{len(chain):,} blocks")
-    maker.hurry(lively, history_slots)
+    # From the newest block on: the history may end in hours that were left out.
+    maker.hurry(lively, chain.tip.slot if isinstance(chain.tip, Tip) else 0)
     with _node(chain, host, port, strict_rpc=strict_rpc, as_json=as_json, profile=profile_out) as stop:
         due = time.monotonic()
         while not stop(max(0.0, due - time.monotonic())):

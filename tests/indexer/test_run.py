@@ -1,7 +1,8 @@
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from indexer.chain import ORIGIN, Point, Tip
 from indexer.errors import OperatorMustAct
 from indexer.follow import ChainBroken, RollbackTooDeep
 from indexer.log.audit import verify
-from indexer.log.port import LogBusy, LogMismatch
+from indexer.log.port import LogBusy, LogDamaged, LogMismatch
 from indexer.log.records import Forward, Rollback
 from indexer.log.urls import open_log
 from indexer.ogmios.node import NodeRefused
@@ -338,6 +339,17 @@ def test_nobody_listening_is_tried_a_few_times_and_then_left_to_the_caller(url: 
     with pytest.raises(Exception, match=r"can't connect") as failed:
         follow(url, dead)
     assert getattr(failed.value, "exit_code", None) == 3
+
+
+def test_a_log_whose_tail_was_damaged_is_not_written_on(url: str) -> None:
+    chain = devnet()
+    with serve(chain) as node:
+        follow(url, node.url)
+        with closing(sqlite3.connect(url.removeprefix("sqlite:"))) as file, file:
+            file.execute("DELETE FROM records WHERE position = (SELECT max(position) FROM records)")
+        chain.grow(1)
+        with pytest.raises(LogDamaged):
+            follow(url, node.url)
 
 
 def test_each_block_at_the_tip_is_a_step_of_its_own_and_catching_up_takes_few(url: str) -> None:

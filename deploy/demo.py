@@ -1,0 +1,287 @@
+"""The whole pipeline in one place: devnet, follower, log, worker, timeline, and a fork that is undone."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+from rich.console import Console
+from rich.text import Text
+
+from consumers.timeline import Line, Timeline, consistent_step, read_timeline
+from deploy.database import database
+from deploy.devnet.control import ask
+from deploy.progress import ChainProgress
+from deploy.settings import EMBEDDED
+from deploy.timeline_view import add_line, lines_table, print_timeline
+from indexer.errors import CellwitnessError, OperatorMustAct, Retryable
+from indexer.log.urls import open_log
+from indexer.protocol.profile import load_profile
+from indexer.run import FollowOptions, run_follower
+from indexer.session import Progress as Followed
+from projections.database import Connection, connect
+from projections.run import Progress as Projected
+from projections.run import Worker
+
+FORK_DEPTH_BLOCKS: Final = 5
+LINES_SHOWN: Final = 12
+PATIENCE_SECONDS: Final = 120.0
+
+_RECENT: Final = """
+    SELECT deployment, battery_key FROM events
+     WHERE known_until_step IS NULL AND type = 'reading_submitted'
+       AND height > (SELECT min(height) FROM checkpoints) - %s
+     ORDER BY height DESC LIMIT 1
+"""
+
+
+class DemoFailed(OperatorMustAct):
+    """A part of the demo ended before its time."""
+
+
+class Demo:
+    """The parts at work: a devnet in a process of its own, a follower and a worker in threads."""
+
+    def __init__(self, folder: Path, *, batteries: int, history_years: float, seed: int) -> None:
+        self.folder = folder
+        self.log_url = f"sqlite:{folder / 'events.db'}"
+        self.followed: Followed | None = None
+        self.projected: Projected | None = None
+        self._fleet = ["--batteries", str(batteries), "--history-years", str(history_years), "--seed", str(seed)]
+        self._stopped = threading.Event()
+        self._failure: CellwitnessError | None = None
+        self._life = ExitStack()
+        self.ogmios = ""
+        self.database_url: Callable[[], str] = lambda: ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._life.close()
+
+    def start_devnet(self) -> dict[str, Any]:
+        """Makes the history and serves it. Returns what the devnet says of itself."""
+        self.folder.mkdir(parents=True)
+        command = [
+            sys.executable,
+            "-m",
+            "deploy.cli",
+            "--log-level",
+            "warning",
+            "devnet",
+            "run",
+            "--port",
+            "0",
+            "--json",
+        ]
+        command += [
+            "--block-seconds",
+            "0.25",
+            "--reading-minutes",
+            "6",
+            "--profile-out",
+            str(self.folder / "devnet.toml"),
+            *self._fleet,
+        ]
+        errors = self._life.enter_context((self.folder / "devnet.log").open("w"))
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)  # noqa: S603  # our own
+        self._life.callback(process.wait)
+        self._life.callback(process.terminate)
+        assert process.stdout is not None
+        self._life.callback(process.stdout.close)
+        line = process.stdout.readline()
+        if not line:
+            raise DemoFailed(f"the devnet did not start: {(self.folder / 'devnet.log').read_text()[-2000:]}")
+        said: dict[str, Any] = json.loads(line)
+        self.ogmios = said["url"]
+        return said
+
+    def start_follower(self) -> None:
+        """Follows the devnet into the log, until the demo ends."""
+        file = self.folder / "devnet.toml"
+        profile = load_profile(file.read_text(), str(file))
+
+        def work() -> None:
+            log = open_log(self.log_url)
+            try:
+                run_follower(
+                    log,
+                    (profile,),
+                    FollowOptions(endpoints=(self.ogmios,)),
+                    stop=self._stopped.is_set,
+                    pause=self._pause,
+                    on_progress=lambda progress: setattr(self, "followed", progress),
+                )
+            finally:
+                log.close()
+
+        self._start("follower", work)
+
+    def start_worker(self) -> None:
+        """Projects the log into an embedded PostgreSQL, until the demo ends."""
+        url = self._life.enter_context(database(EMBEDDED, str(self.folder)))
+        self.database_url = url
+
+        def work() -> None:
+            log = open_log(self.log_url)
+            try:
+                Worker(
+                    log,
+                    lambda: connect(url()),
+                    progress=lambda progress: setattr(self, "projected", progress),
+                    stop=self._stopped.is_set,
+                    pause=self._pause,
+                ).run()
+            finally:
+                log.close()
+
+        self._start("worker", work)
+
+    def _pause(self, seconds: float) -> None:
+        self._stopped.wait(seconds)
+
+    def _start(self, name: str, work: Callable[[], None]) -> None:
+        def run() -> None:
+            try:
+                work()
+            except CellwitnessError as error:
+                self._failure = error
+
+        thread = threading.Thread(target=run, name=name)
+        thread.start()
+        self._life.callback(thread.join)
+        self._life.callback(self._stopped.set)
+
+    def wait_for(self, true: Callable[[], bool], what: str, show: Callable[[], None] = lambda: None) -> None:
+        """Waits until it is true. Raises what a part failed with, or Retryable after a long time."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not true():
+            if self._failure is not None:
+                raise self._failure
+            if time.monotonic() > deadline:
+                raise Retryable(f"the demo waited {PATIENCE_SECONDS:.0f} s in vain for {what}")
+            show()
+            time.sleep(0.05)
+
+
+def run_demo(demo: Demo, console: Console) -> None:
+    """Shows the pipeline from an empty folder to a fork being undone."""
+    _say(console, "1", "A devnet: batteries with software secure elements, and a year of their transactions")
+    said = demo.start_devnet()
+    console.print(Text(f"  {said['blocks']:,} blocks at {demo.ogmios}, one more each quarter of a second", "dim"))
+
+    _say(console, "2", "The follower: blocks in, events out, one step and one fsync at a time")
+    began = time.monotonic()
+    demo.start_follower()
+    with ChainProgress("  follow") as bar:
+        demo.wait_for(lambda: _at_tip(demo.followed), "the follower", lambda: _show_followed(bar, demo.followed))
+    followed = demo.followed
+    assert followed is not None
+    seconds = time.monotonic() - began
+    console.print(
+        Text(f"  {followed.blocks:,} blocks and {followed.events:,} events in {seconds:.1f} s ", "dim")
+        + Text(f"({followed.blocks / seconds:,.0f} blocks/s), step {followed.step}", "dim")
+    )
+
+    _say(console, "3", "The projection: events in, timelines out, in a PostgreSQL of its own")
+    demo.start_worker()
+    with ChainProgress("  project", "events") as bar:
+        demo.wait_for(lambda: _caught_up(demo), "the worker", lambda: _show_projected(bar, demo.projected))
+    projected = demo.projected
+    assert projected is not None
+    console.print(
+        Text(
+            f"  {projected.events:,} events, {projected.rows:,} rows ({projected.events_per_second:,.0f} events/s)",
+            "dim",
+        )
+    )
+    with _reading(demo) as connection:
+        _fork_before_ones_eyes(demo, console, connection)
+
+
+def _fork_before_ones_eyes(demo: Demo, console: Console, connection: Connection) -> None:
+    found: list[Timeline] = []
+
+    def something_recent() -> bool:
+        found[:] = _recent(connection)
+        return bool(found)
+
+    _say(console, "4", "The timeline of a battery that was just read")
+    demo.wait_for(something_recent, "a reading near the tip")
+    rollbacks = demo.followed.rollbacks if demo.followed else 0
+    answer = ask(demo.ogmios, "devnet/fork", {"depth": FORK_DEPTH_BLOCKS})
+    before = found[0]
+    print_timeline(console, _tail(before))
+    _say(
+        console, "5", f"The chain forks: its last {FORK_DEPTH_BLOCKS} blocks are abandoned, and another branch goes on"
+    )
+    demo.wait_for(lambda: demo.followed is not None and demo.followed.rollbacks > rollbacks, "the rollback")
+    assert demo.followed is not None
+    step = demo.followed.step
+    demo.wait_for(lambda: consistent_step(connection) >= step, "the worker to undo it")
+    after = read_timeline(connection, before.battery["deployment"], before.battery["battery_key"])
+    known = {line.event_id for line in after.lines} if after else set()
+    table = lines_table()
+    for line in before.lines[-LINES_SHOWN:]:
+        gone = line.event_id not in known
+        add_line(table, line, style="red strike" if gone else "", remark="RETRACTED" if gone else "")
+    old = {line.event_id for line in before.lines}
+    for line in after.lines if after else ():
+        if line.event_id not in old:
+            add_line(table, line, style="green", remark="on the new branch")
+    console.print(table)
+    console.print(
+        Text(
+            f"\n  {answer['dropped']} transactions of the old branch are gone, {answer['moved']} stand in other blocks "
+            "of the new one. Nothing was deleted: the log holds each event and its retraction, the tables each row "
+            "with the steps between which it was believed."
+        )
+    )
+
+
+def _recent(connection: Connection) -> list[Timeline]:
+    """A battery with an event among the blocks that the fork will abandon: at most one."""
+    row = connection.execute(_RECENT, (FORK_DEPTH_BLOCKS - 1,)).fetchone()
+    timeline = read_timeline(connection, row[0], row[1].hex()) if row else None
+    return [timeline] if timeline else []
+
+
+def _tail(timeline: Timeline) -> Timeline:
+    lines: list[Line] = list(timeline.lines[-LINES_SHOWN:])
+    return Timeline(**{field: getattr(timeline, field) for field in timeline.__struct_fields__} | {"lines": lines})
+
+
+@contextmanager
+def _reading(demo: Demo) -> Iterator[Connection]:
+    with connect(demo.database_url()) as connection:
+        yield connection
+
+
+def _say(console: Console, number: str, text: str) -> None:
+    console.print()
+    console.print(Text(f"{number} ", "bold cyan") + Text(text, "bold"))
+
+
+def _at_tip(progress: Followed | None) -> bool:
+    return progress is not None and progress.tip_height > 0 and progress.height >= progress.tip_height
+
+
+def _caught_up(demo: Demo) -> bool:
+    return demo.projected is not None and demo.projected.caught_up and demo.projected.events > 0
+
+
+def _show_followed(bar: ChainProgress, progress: Followed | None) -> None:
+    if progress is not None:
+        bar.update(done=progress.height, total=progress.tip_height, events=progress.events)
+
+
+def _show_projected(bar: ChainProgress, progress: Projected | None) -> None:
+    if progress is not None:
+        bar.update(done=progress.events, total=progress.events + progress.lag_records, events=progress.events)
