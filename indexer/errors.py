@@ -1,4 +1,3 @@
-
 class CellwitnessError(Exception):
     """Something that ended the work. ``exit_code`` is what the process ends with."""
 

@@ -23,7 +23,18 @@ PURE = (
     "indexer/protocol",
     "projections/timeline.py",
 )
-IMPURE = {"os", "socket", "time", "random", "logging", "structlog", "psycopg", "sqlite3", "websockets", "prometheus_client"}
+IMPURE = {
+    "os",
+    "socket",
+    "time",
+    "random",
+    "logging",
+    "structlog",
+    "psycopg",
+    "sqlite3",
+    "websockets",
+    "prometheus_client",
+}
 
 
 def modules(package: str) -> list[Path]:
