@@ -20,9 +20,6 @@ SELECT last_step AS step, slot, height, block, final_height, tip_height FROM che
 -- step --
 SELECT step, slot, height, block, final_height, tip_height FROM steps WHERE step = %(step)s;
 
--- consistent_step --
-SELECT coalesce(min(last_step), -1) FROM checkpoints WHERE projection = 'timeline';
-
 -- events --
 SELECT height, transaction_index, event_index, slot, block, time, fact, event_id, incarnation, type, transaction, body,
        known_from_step, known_until_step

@@ -83,14 +83,6 @@ class Timeline(Struct, frozen=True):
     lines: list[Line]
 
 
-def consistent_step(connection: Connection) -> int:
-    """The step up to which all partitions are projected; -1 when nothing is."""
-    with translated():
-        row = connection.execute(_QUERIES["consistent_step"]).fetchone()
-        assert row is not None
-        return int(row[0])
-
-
 def find_batteries(connection: Connection, battery: str, as_of_step: int | None = None) -> list[tuple[str, str]]:
     """Deployment and key of the batteries of this id (text, or hex) or key (28 bytes, hex)."""
     try:

@@ -106,3 +106,8 @@ UPDATE readings SET known_until_step = ended.step
        AS ended (battery_key, deployment, fact, step)
  WHERE readings.battery_key = ended.battery_key AND readings.deployment = ended.deployment
    AND readings.fact = ended.fact AND known_until_step IS NULL;
+
+-- consistent_step --
+-- A partition that nobody ever took counts as not projected.
+SELECT CASE WHEN count(*) < (SELECT partitions FROM log_identity) THEN -1 ELSE coalesce(min(last_step), -1) END
+  FROM checkpoints WHERE projection = %(projection)s;

@@ -8,7 +8,7 @@ import structlog
 from msgspec import Struct
 
 from indexer.errors import Retryable
-from indexer.log.port import Batch, Log
+from indexer.log.port import Batch, Log, LogEmpty
 from projections import metrics
 from projections.database import Connection
 from projections.errors import OwnershipLost
@@ -93,6 +93,8 @@ class Worker:
                     self._lose(store, lost)
                     continue
                 except Retryable as error:
+                    if until_caught_up and isinstance(error, LogEmpty):
+                        raise  # whoever waits for the end would wait for a follower, or for a mistyped name
                     store = None
                     self._disconnect()
                     pauses, failing_since = pauses + 1, failing_since if pauses else time.monotonic()

@@ -1,5 +1,6 @@
 """What must not leave a trace in the tables: crashes of the worker and the database, and workers that fight."""
 
+import json
 import os
 import random
 import signal
@@ -17,7 +18,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from deploy.postgres import EmbeddedPostgres
-from indexer.log.port import Batch, Log, LogDamaged
+from indexer.log.port import Batch, Log, LogDamaged, LogEmpty
 from indexer.log.urls import open_log
 from projections.batch import RetractionOfUnknown
 from projections.database import Connection, connect
@@ -25,6 +26,7 @@ from projections.digest import TableDigest, table_digests
 from projections.errors import DatabaseUnwell, OtherLog, OwnershipLost, SchemaMismatch
 from projections.migrate import migrate
 from projections.run import Worker
+from projections.status import consistent_step
 from projections.store import Store, identity_of
 from tests.postgres import database_url, fresh_database
 from tests.projections.chain import Life, TestChain, walk
@@ -292,3 +294,44 @@ def test_a_database_that_is_away_is_tried_again_and_then_given_up(chain: TestCha
     worker = Worker(chain.log, lambda: connect("postgresql:///x?host=/nonexistent"))
     with pytest.raises(DatabaseUnwell):
         worker.run(until_caught_up=True, give_up_after_seconds=0.2)
+
+
+def test_a_log_that_is_not_there_is_waited_for_only_by_who_follows_it(tmp_path: Path, database: str) -> None:
+    with closing(open_log(f"sqlite:{tmp_path / 'nothing.db'}")) as log, pytest.raises(LogEmpty):
+        project(log, database)
+
+
+def test_the_consistent_step_is_the_least_over_all_partitions(
+    chain: TestChain, opened: Connection, store_of: MakeStore
+) -> None:
+    store = store_of([0, 1])
+    store.apply(next_batches(chain.log, store))
+    assert consistent_step(opened) == -1
+    other = store_of([2])
+    other.apply(next_batches(chain.log, other))
+    assert consistent_step(opened) == 0
+    while batches := next_batches(chain.log, store, 1000):
+        store.apply(batches)
+    assert consistent_step(opened) == 0
+
+
+def test_a_worker_follows_a_growing_log_and_ends_in_order_on_sigterm(
+    chain: TestChain, postgres: EmbeddedPostgres
+) -> None:
+    url = fresh_database(postgres)
+    command = [each for each in PROJECT if each != "--until-caught-up"]
+    worker = subprocess.Popen(
+        [*command, "--log", chain.url, "--db", url, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    with connect(url) as connection:
+        migrate(connection)
+        for _ in range(3):
+            chain.forward(chain.make())
+            deadline = time.monotonic() + 30
+            while consistent_step(connection) < chain.end.spine.step:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+    worker.terminate()
+    out, _ = worker.communicate(timeout=30)
+    assert worker.returncode == 0
+    assert json.loads(out)["step"] == chain.end.spine.step
