@@ -104,6 +104,6 @@ def make_block(
         f'"operationalCertificate":{{"count":3,"kes":{{"period":{period},"verificationKey":"{pool.hot.hex()}"}},'
         f'"sigma":"{pool.sigma.hex()}"}},"leaderValue":{{"output":"{output.hex()}","proof":"{proof.hex()}"}}}}'
     ).encode()
-    if transactions:
-        text += b',"transactions":[' + b",".join(transaction.json for transaction in transactions) + b"]"
-    return Header(identity, height, slot, ancestor), text + b"}"
+    # Ogmios writes the list of transactions even where it is empty, in v6 and v7 alike.
+    text += b',"transactions":[' + b",".join(transaction.json for transaction in transactions) + b"]}"
+    return Header(identity, height, slot, ancestor), text
