@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 from rich.console import Console
 from rich.text import Text
 
-from consumers.timeline import Line, Timeline, consistent_step, read_timeline
+from consumers.timeline import Line, Timeline, read_timeline
 from deploy.database import database
 from deploy.devnet.control import ask
 from deploy.progress import ChainProgress
@@ -27,6 +27,7 @@ from indexer.session import Progress as Followed
 from projections.database import Connection, connect
 from projections.run import Progress as Projected
 from projections.run import Worker
+from projections.status import consistent_step
 
 FORK_DEPTH_BLOCKS: Final = 5
 LINES_SHOWN: Final = 12
