@@ -64,10 +64,13 @@ class ScriptedNode:
         self.version, self.url = version, ""
         self._genesis = {"era": "shelley", "network": "testnet", "networkMagic": magic, "securityParameter": k}
 
+    def health(self) -> dict[str, Any]:
+        return {"version": self.version, "connectionStatus": "connected", "network": "devnet"}
+
     def page(self, _: ServerConnection, request: Request) -> Response | None:
         if request.path != "/health":
             return None
-        body = json.dumps({"version": self.version, "connectionStatus": "connected", "network": "devnet"}).encode()
+        body = json.dumps(self.health()).encode()
         return Response(HTTPStatus.OK, "OK", Headers({"Content-Length": str(len(body)), "Connection": "close"}), body)
 
     def talk(self, peer: ServerConnection) -> None:
