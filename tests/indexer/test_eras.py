@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,8 +15,8 @@ from tests.shared import shared
 START = b'"2017-09-23T21:44:51Z"'
 
 
-def era(slot: int, seconds: float, milliseconds: int, end: int | None) -> dict[str, object]:
-    bound = {"time": {"seconds": seconds}, "slot": slot, "epoch": 0}
+def era(slot: int, seconds: float, milliseconds: int, end: int | None) -> dict[str, Any]:
+    bound: dict[str, Any] = {"time": {"seconds": seconds}, "slot": slot, "epoch": 0}
     parameters = {"epochLength": 1, "slotLength": {"milliseconds": milliseconds}, "safeZone": 0}
     later = {} if end is None else {"end": {"time": {"seconds": 0}, "slot": end, "epoch": 1}}
     return {"start": bound, "parameters": parameters} | later
