@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -116,7 +116,7 @@ class Place(Struct, frozen=True):
             unfinished.rename(home)
         return replace(binaries, bin=target)
 
-    def _identity(self) -> dict[str, object]:
+    def _identity(self) -> dict[str, Any]:
         if self.server.uid == os.geteuid():
             return {}
         return {"user": self.server.uid, "group": self.server.gid, "extra_groups": []}

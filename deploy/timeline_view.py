@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from shutil import get_terminal_size
 from typing import Any, Final, assert_never
 
 from rich.console import Console
@@ -27,6 +28,7 @@ from indexer.events import (
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 SPARKLINE_WIDTH: Final = 60
+WIDE_COLUMNS: Final = 110
 SHORT: Final = 10  # hex digits of an id that a person tells it by
 PASSPORT_FIELDS: Final = ("manufacturer", "model", "chemistry", "cell_count", "nominal_capacity_mah", "status")
 FINALITY_STYLE: Final[dict[Finality, str]] = {"pending": "yellow", "confirmed": "cyan", "final": "green"}
@@ -40,7 +42,7 @@ def print_timeline(console: Console, timeline: Timeline) -> None:
     if len(soh) > 1:
         console.print(Text(f"SoH        {sparkline(soh)}  {percent(soh[0])} → {percent(soh[-1])}"))
     console.print()
-    table = lines_table()
+    table = lines_table(console.width)
     for line in timeline.lines:
         add_line(table, line)
     console.print(table)
@@ -48,22 +50,29 @@ def print_timeline(console: Console, timeline: Timeline) -> None:
     console.print(Text(describe_holds(timeline.holds)))
 
 
-def lines_table() -> Table:
-    """An empty table for lines of a timeline."""
+def lines_table(width: int | None = None) -> Table:
+    """An empty table for lines of a timeline, for so many columns of text; by default as many as the terminal has.
+
+    A narrow one puts slot and height below the time: what happened needs the room.
+    """
+    columns = get_terminal_size().columns if width is None else width
+    places = ("slot", "height") if columns >= WIDE_COLUMNS else ()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("time (UTC)", "slot", "height", "what happened", "SoH", "cycles", "counter", "finality"):
+    for name in ("time (UTC)", *places, "what happened", "SoH", "cycles", "counter", "finality"):
         numeric = name in ("slot", "height", "SoH", "cycles", "counter")
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=name != "what happened")
+        free = name in ("what happened", "finality")  # a remark may stand for the finality
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=not free)
     return table
 
 
 def add_line(table: Table, line: Line, *, style: str = "", remark: str = "") -> None:
     """One line of a timeline. ``style`` is the whole row's; ``remark`` stands instead of the finality."""
     reading = line.reading or {}
+    wide = any(column.header == "slot" for column in table.columns)
+    time = line.time.replace("T", " ").removesuffix("Z")
+    where = (time, str(line.slot), str(line.height)) if wide else (f"{time}\n{line.slot} / {line.height}",)
     table.add_row(
-        Text(line.time.replace("T", " ").removesuffix("Z")),
-        Text(str(line.slot)),
-        Text(str(line.height)),
+        *map(Text, where),
         Text("; ".join(describe(line))),
         Text(percent(reading.get("soh_bp"))),
         Text(_number(reading.get("cycle_count"))),
