@@ -1,5 +1,4 @@
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,10 +13,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deploy.devnet.chain import Chain
 from deploy.devnet.control import ask
+from deploy.devnet.foreground import in_foreground
 from deploy.devnet.network import NETWORKS, SLOTS_PER_BLOCK, Network, OgmiosVersion
 from deploy.devnet.recording import play_step, steps
-from deploy.devnet.server import Node, serve
-from deploy.stopping import Stop
 from indexer.chain import Tip
 from indexer.errors import ConfigurationError
 
@@ -230,7 +228,7 @@ def play(  # each argument is a flag
     if factor is None:
         for move in moves:
             play_step(chain, move)
-    with _node(chain, host, port, strict_rpc=strict_rpc, as_json=as_json) as stop:
+    with in_foreground(chain, host, port, strict_rpc=strict_rpc, as_json=as_json) as stop:
         if factor is not None:
             chain.complete = False
             for move in moves:
@@ -308,50 +306,11 @@ def run(  # each argument is a flag
                 bar.update(task, completed=slot, rate=f"{len(chain):,} blocks")
     # From the newest block on: the history may end in hours that were left out.
     maker.hurry(lively, chain.tip.slot if isinstance(chain.tip, Tip) else 0)
-    with _node(chain, host, port, strict_rpc=strict_rpc, as_json=as_json, profile=profile_out) as stop:
+    with in_foreground(chain, host, port, strict_rpc=strict_rpc, as_json=as_json, profile=profile_out) as stop:
         due = time.monotonic()
         while not stop(max(0.0, due - time.monotonic())):
             chain.grow(1)
             due = max(due + block_seconds, time.monotonic() - 1)
-
-
-@contextmanager
-def _node(  # the options of a served chain
-    chain: Chain, host: str, port: int, *, strict_rpc: bool, as_json: bool, profile: Path | None = None
-) -> Iterator[Callable[[float], bool]]:
-    """Serves the chain and says where. Gives a way to wait: True once somebody wants it to stop."""
-    stop = Stop()
-
-    def wait(seconds: float) -> bool:
-        stop.pause(seconds)
-        return stop()
-
-    with serve(chain, host=host, port=port, strict_rpc=strict_rpc) as node:
-        _say_where(node, profile, as_json=as_json)
-        yield wait
-
-
-def _say_where(node: Node, profile: Path | None, *, as_json: bool) -> None:
-    network = node.chain.network
-    if as_json:
-        facts: dict[str, Any] = {
-            "url": node.url,
-            "network": network.name,
-            "network_magic": network.magic,
-            "security_parameter": network.k,
-            "ogmios_version": node.chain.ogmios_version,
-            "blocks": len(node.chain),
-            "profile": str(profile) if profile else None,
-        }
-        click.echo(json.dumps(facts))
-    else:
-        click.echo(
-            f"{network.name} (magic {network.magic}, k {network.k}) speaks Ogmios v{node.chain.ogmios_version} "
-            f"at {node.url}, {len(node.chain):,} blocks so far; Ctrl-C ends it"
-        )
-        if profile is not None:
-            click.echo(f"next: cellwitness follow --ogmios {node.url} --profile {profile} --log sqlite:events.db")
-    sys.stdout.flush()
 
 
 @devnet.command()

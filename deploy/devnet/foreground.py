@@ -1,0 +1,54 @@
+"""A chain served by a command: it says where, and ends in order when asked to."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deploy.devnet.chain import Chain
+from deploy.devnet.server import Node, serve
+from deploy.stopping import Stop
+
+
+@contextmanager
+def in_foreground(  # the options of a served chain
+    chain: Chain, host: str, port: int, *, strict_rpc: bool, as_json: bool, profile: Path | None = None
+) -> Iterator[Callable[[float], bool]]:
+    """Serves the chain and says where. Gives a way to wait: True once somebody wants it to stop."""
+    stop = Stop()
+
+    def wait(seconds: float) -> bool:
+        stop.pause(seconds)
+        return stop()
+
+    with serve(chain, host=host, port=port, strict_rpc=strict_rpc) as node:
+        say_where(node, profile, as_json=as_json)
+        yield wait
+
+
+def say_where(node: Node, profile: Path | None, *, as_json: bool) -> None:
+    """On standard output: a line for people, or one JSON object."""
+    network = node.chain.network
+    if as_json:
+        facts: dict[str, Any] = {
+            "url": node.url,
+            "network": network.name,
+            "network_magic": network.magic,
+            "security_parameter": network.k,
+            "ogmios_version": node.chain.ogmios_version,
+            "blocks": len(node.chain),
+            "profile": str(profile) if profile else None,
+        }
+        click.echo(json.dumps(facts))
+    else:
+        click.echo(
+            f"{network.name} (magic {network.magic}, k {network.k}) speaks Ogmios v{node.chain.ogmios_version} "
+            f"at {node.url}, {len(node.chain):,} blocks so far; Ctrl-C ends it"
+        )
+        if profile is not None:
+            click.echo(f"next: cellwitness follow --ogmios {node.url} --profile {profile} --log sqlite:events.db")
+    sys.stdout.flush()
