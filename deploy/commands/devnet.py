@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deploy.devnet.chain import Chain
 from deploy.devnet.control import ask
-from deploy.devnet.foreground import in_foreground
+from deploy.devnet.foreground import Door, in_foreground
 from deploy.devnet.network import NETWORKS, SLOTS_PER_BLOCK, Network, OgmiosVersion
 from deploy.devnet.recording import play_step, steps
 from indexer.chain import Tip
@@ -228,7 +228,7 @@ def play(  # each argument is a flag
     if factor is None:
         for move in moves:
             play_step(chain, move)
-    with in_foreground(chain, host, port, strict_rpc=strict_rpc, as_json=as_json) as stop:
+    with in_foreground(chain, Door(host, port, strict_rpc), as_json=as_json) as stop:
         if factor is not None:
             chain.complete = False
             for move in moves:
@@ -306,7 +306,7 @@ def run(  # each argument is a flag
                 bar.update(task, completed=slot, rate=f"{len(chain):,} blocks")
     # From the newest block on: the history may end in hours that were left out.
     maker.hurry(lively, chain.tip.slot if isinstance(chain.tip, Tip) else 0)
-    with in_foreground(chain, host, port, strict_rpc=strict_rpc, as_json=as_json, profile=profile_out) as stop:
+    with in_foreground(chain, Door(host, port, strict_rpc), as_json=as_json, profile=profile_out) as stop:
         due = time.monotonic()
         while not stop(max(0.0, due - time.monotonic())):
             chain.grow(1)

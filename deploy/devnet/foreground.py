@@ -8,15 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct
 
 from deploy.devnet.chain import Chain
 from deploy.devnet.server import Node, serve
 from deploy.stopping import Stop
 
 
+class Door(Struct, frozen=True):
+    """Where a command listens, and whether it drops ``method`` from answers."""
+
+    host: str
+    port: int
+    strict_rpc: bool
+
+
 @contextmanager
-def in_foreground(  # the options of a served chain
-    chain: Chain, host: str, port: int, *, strict_rpc: bool, as_json: bool, profile: Path | None = None
+def in_foreground(
+    chain: Chain, door: Door, *, as_json: bool, profile: Path | None = None
 ) -> Iterator[Callable[[float], bool]]:
     """Serves the chain and says where. Gives a way to wait: True once somebody wants it to stop."""
     stop = Stop()
@@ -25,7 +34,7 @@ def in_foreground(  # the options of a served chain
         stop.pause(seconds)
         return stop()
 
-    with serve(chain, host=host, port=port, strict_rpc=strict_rpc) as node:
+    with serve(chain, host=door.host, port=door.port, strict_rpc=door.strict_rpc) as node:
         say_where(node, profile, as_json=as_json)
         yield wait
 
