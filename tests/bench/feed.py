@@ -19,7 +19,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from tests.bench.frames import SLOTS_PER_BLOCK, Template, block_id
+from tests.bench.template import SLOTS_PER_BLOCK, Template, block_id
 from tests.indexer.nodes import MAGIC
 
 SECURITY_PARAMETER: Final = 2_160
@@ -47,7 +47,7 @@ class Made:
     """Frames made while they are served: any number of them in no memory."""
 
     def __init__(self, templates: Sequence[Template], count: int) -> None:
-        self._templates, self.count = templates, count
+        self._templates, self.count, self.variety = templates, count, len(templates)
 
     def message(self, height: int) -> bytes:
         return self._templates[height % len(self._templates)].message(height, self.count - 1)
@@ -63,8 +63,10 @@ class Stored:
     def __init__(self, source: Made) -> None:
         self._source, self.count = source, source.count
         self._ends = array("Q", [0])
-        size = sum(len(source.wire(height, height + 1)) for height in range(self.count))
-        self._bytes = mmap.mmap(-1, size)
+        last = source.count - 1
+        # No frame is longer than the one that the same block makes at the chain's end.
+        most = max(len(source.wire(height, height + 1)) for height in range(max(0, last - source.variety), last + 1))
+        self._bytes = mmap.mmap(-1, most * source.count)  # what stays empty takes no memory
         for height in range(self.count):
             self._ends.append(self._ends[-1] + self._bytes.write(source.wire(height, height + 1)))
         self._view = memoryview(self._bytes)

@@ -1,0 +1,54 @@
+"""``make bench``: speed and memory, as ratios within one run."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+from rich.console import Console
+
+from tests.bench import following, log_speed, memory, projecting, whole
+from tests.bench.plan import QUICK, Plan
+from tests.bench.report import Report, Section, machine, markdown, print_report
+
+SECTIONS: Final[dict[str, Callable[[Plan], Iterable[Section]]]] = {
+    "follow": following.measure,
+    "whole": lambda plan: [whole.measure(plan)],
+    "log": lambda plan: [log_speed.measure(plan)],
+    "memory": lambda plan: [memory.measure(plan)],
+    "projection": lambda plan: [projecting.measure(plan)],
+}
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    arguments.add_argument("--quick", action="store_true", help="seconds instead of minutes: shows that it runs")
+    arguments.add_argument("--only", action="append", choices=SECTIONS, help="only this section; may be repeated")
+    arguments.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file as well")
+    arguments.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables to this file as well")
+    chosen = arguments.parse_args()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    began = machine()
+    progress = Console(stderr=True)
+    sections: list[Section] = []
+    for name in chosen.only or SECTIONS:
+        with progress.status(f"measuring: {name}"):
+            sections += SECTIONS[name](QUICK if chosen.quick else Plan())
+    report = Report(began, tuple(sections))
+    screen = Console()
+    print_report(report, screen if screen.is_terminal else Console(width=160))
+    if chosen.json:
+        chosen.json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    if chosen.markdown:
+        chosen.markdown.write_text(markdown(report))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""How much a run of the bench measures."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from msgspec import Struct
+
+from indexer.protocol.profile import Profile
+from tests.bench.frames import composed, devnet_blocks, devnet_profile, heaviest, real_blocks
+from tests.indexer.nodes import PROFILE
+
+
+class Plan(Struct, frozen=True):
+    """Sizes and times of one run. The full one takes some minutes, the quick one seconds."""
+
+    rounds: int = 3
+    seconds: float = 1.0  # of one measurement
+    opponent_seconds: float = 2.0
+    set_bytes: int = 250_000_000  # of frames in the server's memory
+    memory_blocks: int = 1_000_000
+    log_steps: int = 400  # of 500 events each
+    projection_days: int = 240
+    may_install: bool = True
+
+
+QUICK = Plan(
+    rounds=1,
+    seconds=0.1,
+    opponent_seconds=0.3,
+    set_bytes=4_000_000,
+    memory_blocks=20_000,
+    log_steps=4,
+    projection_days=5,
+    may_install=False,
+)
+
+
+class FrameSet(Struct, frozen=True):
+    """Blocks that are served round and round, linked into one chain."""
+
+    name: str
+    blocks: Sequence[bytes]
+    profile: Profile
+    note: str
+
+    @property
+    def mean_bytes(self) -> float:
+        return sum(map(len, self.blocks)) / len(self.blocks)
+
+    def frames(self, set_bytes: int) -> int:
+        """How many of its frames fit, at most 100,000."""
+        return min(100_000, max(20, int(set_bytes / (self.mean_bytes + 200))))
+
+
+@cache
+def frame_sets() -> tuple[FrameSet, ...]:
+    """Blocks of others from a real network, and a devnet's, each of which concerns the deployment."""
+    real = real_blocks()
+    return (
+        FrameSet("preview", real, PROFILE, "the recorded run, 688 of its 864 blocks empty"),
+        FrameSet("preview, heavy", heaviest(real, 100), PROFILE, "its 100 largest"),
+        FrameSet("30 kB", composed(real, 30_000, 16), PROFILE, "made of its transactions"),
+        FrameSet("47 kB", composed(real, 47_000, 16), PROFILE, "made of its transactions"),
+        FrameSet("300 kB", composed(real, 300_000, 8), PROFILE, "made of its transactions"),
+        FrameSet("devnet", devnet_blocks(40, 40), devnet_profile(), "every block concerns the deployment"),
+    )
