@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from indexer.chain import ChainMessage
-from indexer.ogmios.messages import read_block, read_header
+from indexer.ogmios.messages import InvalidFrame, read_block, read_header
 
 Place = tuple[bytearray | bytes, int, int]
 """(buffer, start, end): a message lies in buffer[start:end]."""
@@ -21,6 +21,8 @@ Concerns = Callable[[bytearray | bytes, int, int], bool]
 
 WORTH_FILTERING_BYTES: Final = 2_048
 """Below this, which is a block without transactions, a typed decode of the whole is as fast as a search of its own."""
+
+_TRANSACTIONS: Final = b'"transactions":['
 
 
 def make_prefilter(needles: Sequence[bytes]) -> Concerns:
@@ -57,17 +59,36 @@ def read_all(received: Sequence[Place], concerns: Concerns) -> list[ChainMessage
     They lie in one buffer, and mostly none of them holds a needle: then one search serves them all, where a search
     each would cost more than small frames take to read. Raises as ``read_block``.
     """
-    buffer, first = received[0][:2]
-    if len(received) > 1 and all(place[0] is buffer for place in received):
-        concerned = concerns(buffer, first, received[-1][2])
-    else:
-        concerned = True
+    first, start, _ = received[0]
+    concerned = True
+    if len(received) > 1 and all(buffer is first for buffer, _, _ in received):
+        concerned = concerns(first, start, received[-1][2])
     messages = []
     for buffer, start, end in received:
-        with memoryview(buffer) as whole, whole[start:end] as frame:
-            read = read_block if concerned and concerns(buffer, start, end) else read_header
-            messages.append(read(frame))
+        if concerned and concerns(buffer, start, end):
+            with memoryview(buffer) as whole, whole[start:end] as frame:
+                messages.append(read_block(frame))
+        else:
+            messages.append(_read_past_transactions(buffer, start, end))
     return messages
+
+
+def _read_past_transactions(buffer: bytearray | bytes, start: int, end: int) -> ChainMessage:
+    """A message that concerns nobody: of a large one, what stands before and behind its transactions.
+
+    Cut out is all from the block's list of transactions to the last list's end. If that were to take a field that we
+    need, or leave brackets without their partners, the rest would not decode, and the whole is read as any other.
+    """
+    if end - start >= WORTH_FILTERING_BYTES:
+        list_start = buffer.find(_TRANSACTIONS, start, end)
+        list_end = buffer.rfind(b"]", list_start, end)
+        if 0 <= list_start < list_end:
+            try:
+                return read_header(buffer[start : list_start + len(_TRANSACTIONS)] + buffer[list_end:end])
+            except InvalidFrame:
+                pass  # it is not built as we thought; the whole will tell what it is
+    with memoryview(buffer) as whole, whole[start:end] as frame:
+        return read_header(frame)
 
 
 def _memmem() -> Callable[..., int | None] | None:

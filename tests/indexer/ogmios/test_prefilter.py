@@ -6,11 +6,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from indexer.chain import Block, ChainMessage, RollForward, Transaction
 from indexer.decode import decode
 from indexer.ogmios import prefilter
-from indexer.ogmios.messages import read_block, read_header
+from indexer.ogmios.messages import InvalidFrame, read_block, read_header
 from indexer.protocol.profile import needles
 from tests.indexer import build
 from tests.recordings import preview_frames
@@ -39,9 +40,10 @@ def frame_of(transactions: list[Any]) -> bytes:
 
 
 def facts(frame: bytes, *, filtered: bool) -> list[Any]:
+    if not filtered:
+        return facts_of(read_block(frame))
     buffer = bytearray(b"before" + frame + b"after")
-    concerns = prefilter.make_prefilter(NEEDLES)
-    message = read_block(frame) if not filtered or concerns(buffer, 6, 6 + len(frame)) else read_header(frame)
+    (message,) = prefilter.read_all([(buffer, 6, 6 + len(frame))], prefilter.make_prefilter(NEEDLES))
     return facts_of(message)
 
 
@@ -119,6 +121,41 @@ def test_messages_received_together_say_what_each_says_by_itself(kinds: list[int
         buffer += frame
     read = prefilter.read_all(places, prefilter.make_prefilter(NEEDLES))
     assert [facts_of(message) for message in read] == [facts(frame, filtered=False) for frame in frames]
+
+
+def passed_by(frame: bytes) -> ChainMessage:
+    """A message that concerns nobody, read from the middle of a buffer."""
+    (message,) = prefilter.read_all([(bytearray(b"[]" + frame + b"]"), 2, 2 + len(frame))], lambda *_: False)
+    return message
+
+
+def test_of_a_message_passed_by_only_the_transactions_are_missing() -> None:
+    frames = [*preview_frames(), *(file.read_bytes() for file in sorted(shared("vectors/poison").iterdir()))]
+    for frame in frames:
+        expected, read = read_block(frame), passed_by(frame)
+        assert isinstance(expected, RollForward)
+        assert isinstance(expected.block, Block)
+        assert read == RollForward(replace(expected.block, transactions=()), expected.tip)
+
+
+@given(st.permutations(["type", "id", "ancestor", "height", "slot", "transactions", "more"]), st.booleans())
+def test_where_the_transactions_stand_in_a_message_makes_no_difference(keys: list[str], tip_first: bool) -> None:
+    hostile = {"id": "ef" * 32, "metadata": 'x"transactions":[ ]}],"slot":1,"tip":"origin"' * 60}
+    fields: dict[str, Any] = {"type": "praos", "id": "ab" * 32, "ancestor": "cd" * 32, "height": 7, "slot": 140}
+    fields |= {"transactions": [hostile, {"transactions": [[]], "slot": 3}], "more": {"of": ["what", ["comes"]]}}
+    result: dict[str, Any] = {"direction": "forward", "block": {key: fields[key] for key in keys}, "tip": "origin"}
+    if tip_first:
+        result = {key: result[key] for key in ("tip", "block", "direction")}
+    frame = msgspec.json.encode({"result": result, "id": None})
+    assert len(frame) > prefilter.WORTH_FILTERING_BYTES
+    assert passed_by(frame) == read_header(frame)
+
+
+def test_a_message_cut_short_is_an_error_though_it_concerns_nobody() -> None:
+    frame = next(each for each in preview_frames() if len(each) > 4_000)
+    for length in range(len(frame)):
+        with pytest.raises(InvalidFrame):
+            passed_by(frame[:length])
 
 
 def test_without_memmem_the_answer_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
