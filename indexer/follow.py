@@ -154,7 +154,10 @@ class _Follow:
         if isinstance(root, Point) and block.parent != root.id:
             raise ChainBroken(f"block {where} names {block.parent} as its parent, but the log begins after {root}")
         if root == ORIGIN and block.height not in (0, 1):
-            raise ChainBroken(f"block {where} came first after the origin, but its height is {block.height}")
+            raise ChainBroken(
+                f"block {where} came first after the origin, but its height is {block.height}: to begin in the middle of "
+                "a chain, name the block before it with --since"
+            )
 
     def backward(self, point: PointOrOrigin, tip: TipOrOrigin) -> None:
         self.tip = tip

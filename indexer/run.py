@@ -135,7 +135,7 @@ class _Follower:
             if opened is None:
                 self._begin(writer, facts)
             else:
-                self._check_deployments(opened)
+                self._check_opened(opened)
                 audit_tail(self._log, AUDITED_STEPS)
             log.info("session_began", endpoint=redacted(self._url), version=facts.version, network=facts.network)
             session = Session(
@@ -183,7 +183,10 @@ class _Follower:
             )
         )
 
-    def _check_deployments(self, opened: Opened) -> None:
+    def _check_opened(self, opened: Opened) -> None:
+        since = self._options.since
+        if since not in (ORIGIN, opened.since):
+            raise LogMismatch(f"the log begins after {opened.since}, not after {since}: only a new log can begin there")
         ours = deployments(self._profiles)
         if ours != opened.deployments:
             differing = sorted(

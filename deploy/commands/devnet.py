@@ -108,6 +108,9 @@ def _extra() -> Iterator[None]:
 @click.option("--reading-days", default=HISTORY_INTERVAL_DAYS, show_default=True, help="Mean time between readings.")
 @click.option("--every-block", is_flag=True, help="Leave no quiet hours out: 1.6 million blocks a year.")
 @click.option("--include-cbor", is_flag=True, help="As Ogmios' --include-transaction-cbor.")
+@click.option(
+    "--second-opinion/--no-second-opinion", default=True, help="Have pycardano read a sample back.  [default: yes]"
+)
 @_ogmios_version
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
 def make(  # each argument is a flag
@@ -120,6 +123,7 @@ def make(  # each argument is a flag
     reading_days: float,
     every_block: bool,
     include_cbor: bool,
+    second_opinion: bool,
     ogmios_version: OgmiosVersion,
     as_json: bool,
 ) -> None:
@@ -134,6 +138,7 @@ def make(  # each argument is a flag
     """
     with _extra():
         from deploy.devnet.maker import Plan  # noqa: PLC0415 needs the extra `devnet`
+        from deploy.devnet.second_opinion import SecondOpinion  # noqa: PLC0415
         from deploy.devnet.write import YEAR_SLOTS, Written, write_chain  # noqa: PLC0415
     plan = Plan(
         seed=seed,
@@ -154,7 +159,14 @@ def make(  # each argument is a flag
             bar.update(task, completed=written.last_slot, rate=text)
 
         try:
-            written = write_chain(plan, years, out, labels_out, tell)
+            written = write_chain(
+                plan,
+                years,
+                out,
+                labels_out,
+                progress=tell,
+                opinion=SecondOpinion() if second_opinion else None,
+            )
             _write_profile(profile_out, NETWORKS["devnet"])
         except OSError as error:
             raise ConfigurationError(f"can't write {error.filename}: {error.strerror}") from error
@@ -166,6 +178,7 @@ def make(  # each argument is a flag
         "empty_blocks": written.empty_blocks,
         "transactions": written.transactions,
         "kinds": dict(sorted(written.kinds.items())),
+        "read_back": written.read_back,
         "seconds": round(seconds, 3),
         "blocks_per_second": round(written.blocks / seconds),
     }
@@ -177,6 +190,8 @@ def make(  # each argument is a flag
         f"{written.kinds['submit']:,} readings of {batteries} batteries, in {seconds:.1f} s "
         f"({report['blocks_per_second']:,} blocks/s): {out}, {report['bytes']:,} bytes"
     )
+    if written.read_back:
+        click.echo(f"pycardano read {written.read_back} of the transactions back: the same ids, every signature holds")
     click.echo(f"next: cellwitness devnet play {out}")
 
 

@@ -62,10 +62,11 @@ class Fork(Struct, frozen=True, kw_only=True):
 class Cursor:
     """Where one client stands: behind ``position`` blocks of the branch. It knows which forks it has been told of."""
 
-    __slots__ = ("backward", "forks_seen", "position")
+    __slots__ = ("backward", "beginning", "forks_seen", "position")
 
     def __init__(self) -> None:
         self.position = 0
+        self.beginning: PointOrOrigin = ORIGIN  # how this client calls what lies before the first block
         self.backward = False  # the next answer is a roll backward to the position
         self.forks_seen = 0
 
@@ -96,6 +97,7 @@ class Chain:
         self._slots = array("Q")
         self._ids = bytearray()  # 32 bytes each
         self._first_height = 0
+        self._root: PointOrOrigin = ORIGIN
         self._forks: list[int] = []  # the positions rolled back to, oldest first
 
     def __len__(self) -> int:
@@ -112,10 +114,18 @@ class Chain:
             header = self._header(len(self) - 1) if len(self) else None
         return Tip(header.slot, header.id, header.height) if header else ORIGIN
 
+    @property
+    def root(self) -> PointOrOrigin:
+        """What lies before the first block: the origin or, in a recording that begins later, its first block's parent.
+
+        No recording tells the parent's slot: the one just before the first block's stands for it.
+        """
+        return self._root
+
     def point(self, position: int) -> PointOrOrigin:
         """The newest block of the first ``position`` ones."""
         with self._lock:
-            return Point(self._slots[position - 1], self._id(position - 1)) if position else ORIGIN
+            return Point(self._slots[position - 1], self._id(position - 1)) if position else self._root
 
     def _id(self, block: int) -> str:
         return self._ids[32 * block : 32 * block + 32].hex()
@@ -143,6 +153,7 @@ class Chain:
                     )
             else:
                 self._first_height = header.height
+                self._root = ORIGIN if header.ancestor == GENESIS else Point(header.slot - 1, header.ancestor)
             self._records.append(self._spool.append(block))
             self._slots.append(header.slot)
             self._ids += bytes.fromhex(header.id)
@@ -232,7 +243,7 @@ class Chain:
 
     def find(self, point: PointOrOrigin) -> int | None:
         """The position just behind the point; None where the branch doesn't hold it."""
-        if not isinstance(point, Point):
+        if not isinstance(point, Point) or point == self._root:
             return 0
         with self._lock:
             block = bisect_left(self._slots, point.slot)
@@ -247,6 +258,7 @@ class Chain:
                 position = self.find(point)
                 if position is not None:
                     cursor.position = position
+                    cursor.beginning = point if position == 0 else self._root
                     cursor.backward = True
                     cursor.forks_seen = len(self._forks)
                     return point
@@ -262,7 +274,7 @@ class Chain:
             self._notice_forks(cursor)
             if cursor.backward:
                 cursor.backward = False
-                return self.point(cursor.position), []
+                return (self.point(cursor.position) if cursor.position else cursor.beginning), []
             wanted = min(limit, len(self) - cursor.position)
             blocks: list[bytes] = []
             total = 0

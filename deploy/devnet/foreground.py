@@ -13,6 +13,7 @@ from msgspec import Struct
 from deploy.devnet.chain import Chain
 from deploy.devnet.server import Node, serve
 from deploy.stopping import Stop
+from indexer.chain import ORIGIN
 
 
 class Door(Struct, frozen=True):
@@ -51,6 +52,7 @@ def say_where(node: Node, profile: Path | None, *, as_json: bool) -> None:
             "ogmios_version": node.chain.ogmios_version,
             "blocks": len(node.chain),
             "profile": str(profile) if profile else None,
+            "since": str(node.chain.root),
         }
         click.echo(json.dumps(facts))
     else:
@@ -58,6 +60,8 @@ def say_where(node: Node, profile: Path | None, *, as_json: bool) -> None:
             f"{network.name} (magic {network.magic}, k {network.k}) speaks Ogmios v{node.chain.ogmios_version} "
             f"at {node.url}, {len(node.chain):,} blocks so far; Ctrl-C ends it"
         )
-        if profile is not None:
-            click.echo(f"next: cellwitness follow --ogmios {node.url} --profile {profile} --log sqlite:events.db")
+        since = "" if node.chain.root == ORIGIN else f" --since {node.chain.root}"
+        if profile is not None or since:
+            files = f"--profile {profile or 'FILE'} --log sqlite:events.db{since}"
+            click.echo(f"next: cellwitness follow --ogmios {node.url} {files}")
     sys.stdout.flush()

@@ -13,6 +13,7 @@ from deploy.devnet.battery import DAY_SLOTS
 from deploy.devnet.make import MadeBlock, blocks
 from deploy.devnet.maker import Maker, Plan
 from deploy.devnet.recording import Writer
+from deploy.devnet.second_opinion import SecondOpinion
 
 YEAR_SLOTS = 365.25 * DAY_SLOTS
 
@@ -25,16 +26,22 @@ class Written(Struct, kw_only=True):
     transactions: int = 0
     last_slot: int = 0
     kinds: Counter[str] = Counter()  # transactions by kind
+    read_back: int = 0  # by pycardano, and found equal
 
 
-def write_chain(
+def write_chain(  # noqa: PLR0913  # what, how long, where to, and who is told or asked
     plan: Plan,
     years: float,
     out: Path,
     labels_out: Path | None = None,
+    *,
     progress: Callable[[Written], None] = lambda _: None,
+    opinion: SecondOpinion | None = None,
 ) -> Written:
-    """Makes a chain and writes it, a block at a time: memory doesn't grow with the years."""
+    """Makes a chain and writes it, a block at a time: memory doesn't grow with the years.
+
+    Raises MadeWrongly where the second opinion, if one is asked, differs.
+    """
     maker = Maker(plan)
     written = Written(kinds=Counter())
     with ExitStack() as stack:
@@ -49,6 +56,10 @@ def write_chain(
             written.transactions += len(block.transactions)
             written.last_slot = block.header.slot
             written.kinds.update(made.kind for made in maker.last)
+            if opinion is not None:
+                for made in maker.last:
+                    opinion.consider(made)
+                written.read_back = opinion.checked
             if written.blocks % 256 == 0:
                 progress(written)
     progress(written)

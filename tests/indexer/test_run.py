@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from deploy.devnet.chain import Chain
 from deploy.devnet.network import Network
+from deploy.devnet.recording import load
 from deploy.devnet.server import serve
 from indexer.chain import ORIGIN, Point, Tip
 from indexer.errors import OperatorMustAct
@@ -25,6 +26,7 @@ from indexer.run import FollowOptions, run_follower
 from indexer.session import Progress
 from tests.indexer.nodes import MAGIC, PROFILE, K, ScriptedNode, backward, forward, scripted
 from tests.indexer.test_follow import chain as linked
+from tests.shared import shared
 
 
 def devnet(blocks: int = 100, **network: Any) -> Chain:
@@ -312,6 +314,27 @@ def test_a_new_log_may_begin_after_a_given_block(url: str) -> None:
         follow(url, node.url, since=start)
         follow(url, node.url, since=start)
     assert points_in(url) == points_of(chain)[40:]
+
+
+def test_another_beginning_than_the_logs_is_refused(url: str) -> None:
+    chain = devnet()
+    with serve(chain) as node:
+        follow(url, node.url, since=chain.point(40))
+        with pytest.raises(LogMismatch, match="begins after"):
+            follow(url, node.url, since=chain.point(41))
+
+
+def test_a_chain_that_begins_in_the_middle_is_followed_from_the_block_before_it(url: str) -> None:
+    """The real preview run, block for block, with its parent links."""
+    chain = Chain(Network(k=432, magic=MAGIC))
+    made.append(chain)
+    load(shared("chain/preview-01285.ndjson.zst"), chain)
+    with serve(chain) as node:
+        with pytest.raises(ChainBroken, match="--since"):
+            follow(f"{url}-from-origin", node.url)
+        follow(url, node.url, since=chain.root)
+    assert points_in(url) == points_of(chain)
+    assert len(chain) == 864
 
 
 def test_a_beginning_that_the_node_does_not_know_stops_with_a_message(url: str) -> None:
