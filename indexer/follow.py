@@ -129,34 +129,35 @@ class _Follow:
 
     def _check_link(self, block: Block | BoundaryBlock) -> None:
         newest = self.entries[-1] if self.entries else None
-        where = str(block.point) if isinstance(block, Block) else f"boundary block {block.id}"
         if self.boundary is not None:
             parent, height = self.boundary.id, self.boundary.height
         elif newest is not None:
             parent, height = newest.id, newest.height
         else:
-            self._check_first(block, where)
+            self._check_first(block)
             return
         if block.parent != parent:
             raise ChainBroken(
-                f"block {where} (height {block.height}) names {block.parent} as its parent, but the block before it is "
-                f"{parent} (height {height}): the node left a gap, and nothing of it was written"
+                f"block {_named(block)} (height {block.height}) names {block.parent} as its parent, but the block "
+                f"before it is {parent} (height {height}): the node left a gap, and nothing of it was written"
             )
         # A Byron boundary block shares its predecessor's height.
         steps = (0, 1) if isinstance(block, BoundaryBlock) else (1,)
         if block.height - height not in steps:
-            raise ChainBroken(f"block {where} has height {block.height}, but the block before it has {height}")
+            raise ChainBroken(f"block {_named(block)} has height {block.height}, but the block before it has {height}")
         if isinstance(block, Block) and newest is not None and block.point.slot <= newest.slot:
-            raise ChainBroken(f"block {where} is not in a later slot than its parent in slot {newest.slot}")
+            raise ChainBroken(f"block {_named(block)} is not in a later slot than its parent in slot {newest.slot}")
 
-    def _check_first(self, block: Block | BoundaryBlock, where: str) -> None:
+    def _check_first(self, block: Block | BoundaryBlock) -> None:
         root = self.cursor.root
         if isinstance(root, Point) and block.parent != root.id:
-            raise ChainBroken(f"block {where} names {block.parent} as its parent, but the log begins after {root}")
+            raise ChainBroken(
+                f"block {_named(block)} names {block.parent} as its parent, but the log begins after {root}"
+            )
         if root == ORIGIN and block.height not in (0, 1):
             raise ChainBroken(
-                f"block {where} came first after the origin, but its height is {block.height}: to begin in the middle of "
-                "a chain, name the block before it with --since"
+                f"block {_named(block)} came first after the origin, but its height is {block.height}: to begin in the "
+                "middle of a chain, name the block before it with --since"
             )
 
     def backward(self, point: PointOrOrigin, tip: TipOrOrigin) -> None:
@@ -217,3 +218,7 @@ class _Follow:
             whole=self.cursor.whole and keep == 0,
         )
         return cursor, self.effects
+
+
+def _named(block: Block | BoundaryBlock) -> str:
+    return str(block.point) if isinstance(block, Block) else f"boundary block {block.id}"
