@@ -22,7 +22,7 @@ SELECT step, slot, height, block, final_height, tip_height FROM steps WHERE step
 
 -- events --
 SELECT height, transaction_index, event_index, slot, block, time, fact, event_id, incarnation, type, transaction, body,
-       known_from_step, known_until_step
+       known_from_step
   FROM events WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
  ORDER BY height, transaction_index, event_index;
 

@@ -158,8 +158,11 @@ def _line(
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as JSON can say it: bytes as hex, numbers as integers, times as RFC 3339."""
-    return {name: _value(value) for name, value in row.items()}
+    """A row as JSON can say it: bytes as hex, numbers as integers, times as RFC 3339.
+
+    Without the step that ended it: an answer about the past must stay the same whatever was learned after it.
+    """
+    return {name: _value(value) for name, value in row.items() if name != "known_until_step"}
 
 
 def _value(value: Any) -> Any:

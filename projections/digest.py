@@ -1,5 +1,7 @@
 """Digests of the tables: equal if and only if the rows are, wherever they lie on disk and whenever they came."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from msgspec import Struct
@@ -13,6 +15,16 @@ _TABLE: Final = sql.SQL(
     "SELECT encode(sha256(coalesce(string_agg(row_digest, '' ORDER BY row_digest), '')), 'hex'), count(*)"
     " FROM (SELECT sha256(convert_to(t::text, 'UTF8')) AS row_digest FROM {} AS t WHERE {}) AS rows"
 )
+_CONTENT: Final = sql.SQL(
+    "SELECT encode(sha256(coalesce(string_agg(row_digest, '' ORDER BY row_digest), '')), 'hex'), count(*)"
+    " FROM (SELECT sha256(convert_to((to_jsonb(t) - %s::text[])::text, 'UTF8')) AS row_digest"
+    " FROM {} AS t WHERE {}) AS rows"
+)
+_HOW_IT_CAME_TO_BE_KNOWN: Final = [
+    *("known_from_step", "known_until_step"),  # followers batch blocks into steps differently
+    *("event_id", "incarnation"),  # a block that was left and entered again is counted by who saw it
+    "partition",  # the log's, not the chain's
+]
 _NOW: Final = sql.SQL("known_until_step IS NULL")
 _ALL: Final = sql.SQL("true")
 
@@ -27,22 +39,55 @@ class TableDigest(Struct, frozen=True, order=True):
     rows_all: int
 
 
+class ContentDigest(Struct, frozen=True, order=True):
+    """Of what one table says of the chain now: the same for every follower and worker of that chain."""
+
+    table: str
+    digest: str
+    rows: int
+
+
 def table_digests(connection: Connection) -> tuple[TableDigest, ...]:
     """Digests of every table a fold writes, at one moment, and of its states.
 
     Memory in the server: 32 bytes a row. Raises DatabaseUnwell, SchemaMismatch.
     """
-    with translated(), connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        # A row's text depends on these.
-        connection.execute("SELECT set_config('timezone', 'UTC', true), set_config('bytea_output', 'hex', true)")
-        connection.execute("SELECT set_config('datestyle', 'ISO', true)")
+    with _one_moment(connection):
         found = []
-        for name, condition in (*((table.name, _NOW) for table in TABLES), ("states", _ALL)):
+        for name, condition in _TABLES:
             now, rows_now = _digest(connection, name, condition)
             everything, rows_all = _digest(connection, name, _ALL)
             found.append(TableDigest(name, now, everything, rows_now, rows_all))
     return tuple(found)
+
+
+def content_digests(connection: Connection) -> tuple[ContentDigest, ...]:
+    """Digests of what holds now, with nothing in them of how one follower came to know it: the canonical log's
+    counterpart. Equal for the tables of two logs that end at one block, whatever forks each has seen.
+
+    Raises DatabaseUnwell, SchemaMismatch.
+    """
+    with _one_moment(connection):
+        found = []
+        for name, condition in _TABLES:
+            query = _CONTENT.format(sql.Identifier(name), condition)
+            row = connection.execute(query, (_HOW_IT_CAME_TO_BE_KNOWN,)).fetchone()
+            assert row is not None
+            found.append(ContentDigest(name, row[0], row[1]))
+    return tuple(found)
+
+
+_TABLES: Final = (*((table.name, _NOW) for table in TABLES), ("states", _ALL))
+
+
+@contextmanager
+def _one_moment(connection: Connection) -> Iterator[None]:
+    """One snapshot, in which a row's text depends on nothing but the row."""
+    with translated(), connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        connection.execute("SELECT set_config('timezone', 'UTC', true), set_config('bytea_output', 'hex', true)")
+        connection.execute("SELECT set_config('datestyle', 'ISO', true)")
+        yield
 
 
 def _digest(connection: Connection, table: str, condition: sql.SQL) -> tuple[str, int]:
