@@ -124,8 +124,9 @@ class _Follow:
             self.run_boundaries[block.point.id] = self.boundary.id
             self.boundary = None
         self.run.append(block)
-        self.entries.append(BlockEntry(block.height, block.point.slot, block.point.id))
-        self.final_height = max(self.final_height, block.height - self.k)
+        point, height = block.point, block.height
+        self.entries.append(BlockEntry(height, point.slot, point.id))
+        self.final_height = max(self.final_height, height - self.k)
 
     def _check_link(self, block: Block | BoundaryBlock) -> None:
         newest = self.entries[-1] if self.entries else None
@@ -142,8 +143,7 @@ class _Follow:
                 f"before it is {parent} (height {height}): the node left a gap, and nothing of it was written"
             )
         # A Byron boundary block shares its predecessor's height.
-        steps = (0, 1) if isinstance(block, BoundaryBlock) else (1,)
-        if block.height - height not in steps:
+        if block.height != height + 1 and not (block.height == height and isinstance(block, BoundaryBlock)):
             raise ChainBroken(f"block {_named(block)} has height {block.height}, but the block before it has {height}")
         if isinstance(block, Block) and newest is not None and block.point.slot <= newest.slot:
             raise ChainBroken(f"block {_named(block)} is not in a later slot than its parent in slot {newest.slot}")

@@ -87,8 +87,7 @@ def _read_past_transactions(buffer: bytearray | bytes, start: int, end: int) -> 
                 return read_header(buffer[start : list_start + len(_TRANSACTIONS)] + buffer[list_end:end])
             except InvalidFrame:
                 pass  # it is not built as we thought; the whole will tell what it is
-    with memoryview(buffer) as whole, whole[start:end] as frame:
-        return read_header(frame)
+    return read_header(buffer[start:end])
 
 
 def _memmem() -> Callable[..., int | None] | None:

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 from statistics import median
+from typing import Final
+
+from msgspec import Struct
 
 from tests.bench.fed import Feed, fed
 from tests.bench.opponents import Missing, Played, pyogmios, pypi_ogmios
@@ -10,44 +13,44 @@ from tests.bench.readers import Reader, bare_library, bare_library_batched, foll
 from tests.bench.report import Goal, Section, Value, ratio
 from tests.bench.typescript import typescript_client
 
-BARE_RATIO = 0.6
-PYTHON_RATIO = 20
-TYPESCRIPT_RATIO = 8
-TYPESCRIPT_SETS = ("preview", "preview, heavy")
-BLOCKS_OF_47_KB = 10_000
+BARE_RATIO: Final = 0.6
+PYTHON_RATIO: Final = 20
+TYPESCRIPT_RATIO: Final = 8
+TYPESCRIPT_SETS: Final = ("preview", "preview, heavy")  # those that the goal was set on
+BLOCKS_OF_47_KB: Final = 10_000
+OTHERS: Final = {"ogmios (PyPI)": PYTHON_RATIO, "pyogmios": PYTHON_RATIO, "TypeScript": TYPESCRIPT_RATIO}
 
 Opponent = Callable[[Feed, float], Played]
 
 
+class Rates(Struct, frozen=True):
+    """Blocks a second by reader, round by round. All take part in each round."""
+
+    frames: FrameSet
+    feed: Feed
+    of: dict[str, list[float]]
+    notes: tuple[str, ...]
+
+    @property
+    def bare(self) -> list[float]:
+        """The faster of the two bare readers in each round."""
+        return [max(pair) for pair in zip(self.of["bare"], self.of["bare, batched"], strict=True)]
+
+
 def measure(plan: Plan) -> tuple[Section, Section]:
     """Ours against bare readers; ours against other clients."""
-    bare: list[dict[str, Value]] = []
-    others: list[dict[str, Value]] = []
-    bare_goals: list[Goal] = []
-    other_goals: list[Goal] = []
-    notes: list[str] = []
+    found = []
     for frames in frame_sets():
         with fed(frames.blocks, frames.frames(plan.set_bytes), store=True) as feed:
-            rates = _rounds(feed, frames, plan)
-            ours = median(rates["ours"])
-            bare.append(_bare_row(frames, feed, rates))
-            best = [max(pair) for pair in zip(rates["bare"], rates["bare, batched"], strict=True)]
-            if frames.name != "devnet":
-                bare_goals.append(
-                    Goal(f"{frames.name}: share of the bare reader", ratio(rates["ours"], best), BARE_RATIO)
-                )
-            if frames.name == "47 kB":
-                bare_goals.append(Goal("blocks/s of 47 kB", ours, BLOCKS_OF_47_KB))
-            row, goals, said = _against_others(frames, feed, ours, plan)
-        others.append(row)
-        other_goals += goals
-        notes += [each for each in said if each not in notes]
+            found.append(_rates(feed, frames, plan))
+    goals = [goal for rates in found if rates.frames.name != "devnet" for goal in _bare_goals(rates)]
+    other_goals = [goal for rates in found if rates.frames.name != "devnet" for goal in _other_goals(rates)]
     return (
         Section(
             "follow",
             "Follow and decode, 100 in flight (blocks/s; medians)",
-            tuple(bare),
-            tuple(bare_goals),
+            tuple(map(_bare_row, found)),
+            tuple(goals),
             (
                 "bare: `websockets`' synchronous client, nothing decoded, a request an answer.",
                 "batched: the same with its requests written 32 at a time past it. Our share is of the faster.",
@@ -57,62 +60,80 @@ def measure(plan: Plan) -> tuple[Section, Section]:
             ),
         ),
         Section(
-            "clients", "Other clients on the same frames (blocks/s)", tuple(others), tuple(other_goals), tuple(notes)
+            "clients",
+            "Other clients on the same frames (blocks/s; medians)",
+            tuple(map(_other_row, found)),
+            tuple(other_goals),
+            tuple(dict.fromkeys(note for rates in found for note in rates.notes)),
         ),
     )
 
 
-def _rounds(feed: Feed, frames: FrameSet, plan: Plan) -> dict[str, list[float]]:
-    """Blocks a second of each reader, round by round. All take part in each round."""
+def _rates(feed: Feed, frames: FrameSet, plan: Plan) -> Rates:
     readers: dict[str, Reader] = {
         "bare": bare_library,
         "bare, batched": bare_library_batched,
         "undecoded": undecoded,
-        "ours": follow_and_decode((frames.profile,), prefilter=True),
         "unfiltered": follow_and_decode((frames.profile,), prefilter=False),
+        "ours": follow_and_decode((frames.profile,), prefilter=True),
     }
-    rates: dict[str, list[float]] = {name: [] for name in readers}
+    opponents: dict[str, Opponent] = {
+        "ogmios (PyPI)": pypi_ogmios,
+        "pyogmios": pyogmios,
+        "TypeScript": lambda served, seconds: typescript_client(served, seconds, may_install=plan.may_install),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in (*readers, *opponents)}
+    notes = []
     for _ in range(plan.rounds):
         for name, read in readers.items():
             rates[name].append(read(feed, plan.seconds).rate)
-    return rates
+        for other, play in opponents.items():
+            try:
+                played = play(feed, plan.opponent_seconds)
+            except Missing as missing:
+                notes.append(f"{other}: left out, {missing}")
+                continue
+            rates[other].append(played.rate)
+            if played.failed:
+                notes.append(f"{other} refused {played.failed} of {played.frames} of {frames.name}: {played.why}")
+    return Rates(frames, feed, rates, tuple(notes))
 
 
-def _bare_row(frames: FrameSet, feed: Feed, rates: dict[str, list[float]]) -> dict[str, Value]:
-    best = [max(pair) for pair in zip(rates["bare"], rates["bare, batched"], strict=True)]
-    ours = median(rates["ours"])
+def _bare_row(rates: Rates) -> dict[str, Value]:
+    of = rates.of
+    ours = median(of["ours"])
     return {
-        "frames": frames.name,
-        "kB": feed.mean_bytes / 1000,
-        **{name: median(each) for name, each in rates.items()},
-        "ours MB/s": ours * feed.mean_bytes / 1e6,
-        "ours / bare": ratio(rates["ours"], best),
-        "ours / undecoded": ratio(rates["ours"], rates["undecoded"]),
-        "ours / unfiltered": ratio(rates["ours"], rates["unfiltered"]),
+        "frames": rates.frames.name,
+        "kB": rates.feed.mean_bytes / 1000,
+        **{name: median(of[name]) for name in ("bare", "bare, batched", "undecoded", "unfiltered", "ours")},
+        "ours MB/s": ours * rates.feed.mean_bytes / 1e6,
+        "ours / bare": ratio(of["ours"], rates.bare),
+        "ours / undecoded": ratio(of["ours"], of["undecoded"]),
+        "ours / unfiltered": ratio(of["ours"], of["unfiltered"]),
     }
 
 
-def _against_others(
-    frames: FrameSet, feed: Feed, ours: float, plan: Plan
-) -> tuple[dict[str, Value], list[Goal], list[str]]:
-    opponents: dict[str, tuple[Opponent, float]] = {
-        "ogmios (PyPI)": (pypi_ogmios, PYTHON_RATIO),
-        "pyogmios": (pyogmios, PYTHON_RATIO),
-        "TypeScript": (lambda f, s: typescript_client(f, s, may_install=plan.may_install), TYPESCRIPT_RATIO),
-    }
-    row: dict[str, Value] = {"frames": frames.name, "ours": ours}
-    goals: list[Goal] = []
-    notes: list[str] = []
-    for name, (play, wanted) in opponents.items():
-        try:
-            played = play(feed, plan.opponent_seconds)
-        except Missing as missing:
-            notes.append(f"{name}: left out, {missing}")
-            row |= {name: None, f"ours / {name}": None}
-            continue
-        if played.failed:
-            notes.append(f"{name} refused {played.failed} of {played.frames} frames of {frames.name}: {played.why}")
-        row |= {name: played.rate, f"ours / {name}": ours / played.rate}
-        if frames.name != "devnet" and (name != "TypeScript" or frames.name in TYPESCRIPT_SETS):
-            goals.append(Goal(f"{frames.name}: times {name}", ours / played.rate, wanted))
-    return row, goals, notes
+def _bare_goals(rates: Rates) -> list[Goal]:
+    name, ours = rates.frames.name, rates.of["ours"]
+    goals = [Goal(f"{name}: share of the bare reader", ratio(ours, rates.bare), BARE_RATIO)]
+    if name == "47 kB":
+        goals.append(Goal("blocks/s of 47 kB", median(ours), BLOCKS_OF_47_KB))
+    return goals
+
+
+def _other_row(rates: Rates) -> dict[str, Value]:
+    row: dict[str, Value] = {"frames": rates.frames.name, "ours": median(rates.of["ours"])}
+    for other in OTHERS:
+        theirs = rates.of[other]
+        row[other] = median(theirs) if theirs else None
+        row[f"ours / {other}"] = ratio(rates.of["ours"], theirs) if theirs else None
+    return row
+
+
+def _other_goals(rates: Rates) -> list[Goal]:
+    name, ours = rates.frames.name, rates.of["ours"]
+    return [
+        Goal(f"{name}: times {other}", ratio(ours, rates.of[other]), wanted)
+        for other, wanted in OTHERS.items()
+        if rates.of[other] and (other != "TypeScript" or name in TYPESCRIPT_SETS)
+    ]

@@ -15,7 +15,7 @@ class Plan(Struct, frozen=True):
 
     rounds: int = 3
     seconds: float = 1.0  # of one measurement
-    opponent_seconds: float = 2.0
+    opponent_seconds: float = 1.5
     set_bytes: int = 250_000_000  # of frames in the server's memory
     memory_blocks: int = 1_000_000
     log_steps: int = 400  # of 500 events each
