@@ -20,7 +20,9 @@ from websockets.uri import parse_uri
 
 from indexer.errors import Retryable
 
-RECEIVE_BYTES: Final = 1 << 20
+RECEIVE_BYTES: Final = 4 << 20
+"""Room for nearly all of 100 large blocks: what comes together is searched, linked and asked for again together."""
+
 MAX_MESSAGE_BYTES: Final = 64 << 20
 """A block's JSON is some 200 kB, and at most a few MB with inflated metadata. More than this is no block."""
 
@@ -91,11 +93,13 @@ class Connection:
     def receive(self, timeout_seconds: float) -> list[tuple[bytearray | bytes, int, int]]:
         """The whole messages that are here, at least one unless the time is over: ``(buffer, start, end)`` each.
 
-        A message is read where it was received; the place is used again by the next call.
-        Raises ConnectionLost.
+        A message is read where it was received; the place is used again by the next call. The time-out is for all of
+        it: pings without end, or a message that comes in drops, keep nobody here. Raises ConnectionLost.
         """
+        deadline = time.monotonic() + timeout_seconds
         while not (found := self._complete()):
-            if not self._fill(timeout_seconds):
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._fill(left):
                 return []
         return found
 
