@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from deploy.postgres import EmbeddedPostgres
-from deploy.settings import EMBEDDED
+from deploy.settings import EMBEDDED, without_password
 from indexer.errors import ConfigurationError, OperatorMustAct
 
 FOLDER: Final = "postgres"
@@ -27,7 +29,6 @@ def db_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--data-dir",
         default=".cellwitness",
         show_default=True,
-        envvar="CELLWITNESS_DATA",
         metavar="DIR",
         help="Where the embedded PostgreSQL lives.",
     )(command)
@@ -63,6 +64,19 @@ def database(db_url: str, data_dir: str, *, must_exist: bool = False) -> Iterato
 
             yield running
     elif db_url.startswith(("postgresql://", "postgres://")):
+        _check(db_url)
         yield lambda: db_url
     else:
-        raise ConfigurationError(f"--db {db_url!r} is no database: write {EMBEDDED} or postgresql://HOST/DATABASE")
+        shown = without_password(db_url)
+        raise ConfigurationError(f"--db {shown!r} is no database: write {EMBEDDED} or postgresql://HOST/DATABASE")
+
+
+def _check(db_url: str) -> None:
+    try:
+        conninfo_to_dict(db_url)
+    except psycopg.ProgrammingError:
+        # Without its words: they may quote a part of a password that has special characters.
+        raise ConfigurationError(
+            f"--db {without_password(db_url)!r} can't be read: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
+            "special characters of a password as %XX"
+        ) from None

@@ -29,7 +29,11 @@ from projections.run import Progress as Projected
 from projections.run import Worker
 from projections.status import consistent_step
 
+MARK: Final = "devnet.log"
+"""The first file that a demo makes in its folder."""
+
 FORK_DEPTH_BLOCKS: Final = 5
+MEANWHILE_BLOCKS: Final = 2  # that the devnet may make between our question and its fork
 LINES_SHOWN: Final = 12
 PATIENCE_SECONDS: Final = 120.0
 
@@ -91,7 +95,7 @@ class Demo:
             str(self.folder / "devnet.toml"),
             *self._fleet,
         ]
-        errors = self._life.enter_context((self.folder / "devnet.log").open("w"))
+        errors = self._life.enter_context((self.folder / MARK).open("w"))
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)  # noqa: S603  # our own
         self._life.callback(process.wait)
         self._life.callback(process.terminate)
@@ -99,7 +103,7 @@ class Demo:
         self._life.callback(process.stdout.close)
         line = process.stdout.readline()
         if not line:
-            raise DemoFailed(f"the devnet did not start: {(self.folder / 'devnet.log').read_text()[-2000:]}")
+            raise DemoFailed(f"the devnet did not start: {(self.folder / MARK).read_text()[-2000:]}")
         said: dict[str, Any] = json.loads(line)
         self.ogmios = said["url"]
         return said
@@ -217,19 +221,17 @@ def _fork_before_ones_eyes(demo: Demo, console: Console, connection: Connection)
     _say(console, "4", "The timeline of a battery that was just read")
     demo.wait_for(something_recent, "a reading near the tip")
     rollbacks = demo.followed.rollbacks if demo.followed else 0
-    answer = ask(demo.ogmios, "devnet/fork", {"depth": FORK_DEPTH_BLOCKS})
     before = found[0]
+    answer = _fork_below(demo, before.lines[-1].height)
     print_timeline(console, _tail(before))
-    _say(
-        console, "5", f"The chain forks: its last {FORK_DEPTH_BLOCKS} blocks are abandoned, and another branch goes on"
-    )
+    _say(console, "5", f"The chain forks: its last {answer['depth']} blocks are abandoned, and another branch goes on")
     demo.wait_for(lambda: demo.followed is not None and demo.followed.rollbacks > rollbacks, "the rollback")
     assert demo.followed is not None
     step = demo.followed.step
     demo.wait_for(lambda: consistent_step(connection) >= step, "the worker to undo it")
     after = read_timeline(connection, before.battery["deployment"], before.battery["battery_key"])
     known = {line.event_id for line in after.lines} if after else set()
-    table = lines_table()
+    table = lines_table(console.width)
     for line in before.lines[-LINES_SHOWN:]:
         gone = line.event_id not in known
         add_line(table, line, style="red strike" if gone else "", remark="RETRACTED" if gone else "")
@@ -245,6 +247,14 @@ def _fork_before_ones_eyes(demo: Demo, console: Console, connection: Connection)
             "with the steps between which it was believed."
         )
     )
+
+
+def _fork_below(demo: Demo, height: int) -> dict[str, Any]:
+    """Makes the devnet leave the block at this height, which may no longer be among its newest."""
+    tip = ask(demo.ogmios, "devnet/status")["tip"]["height"]
+    depth = max(FORK_DEPTH_BLOCKS, tip - height + 1 + MEANWHILE_BLOCKS)
+    answer: dict[str, Any] = ask(demo.ogmios, "devnet/fork", {"depth": depth})
+    return answer
 
 
 def _recent(connection: Connection) -> list[Timeline]:

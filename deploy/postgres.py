@@ -7,6 +7,7 @@ readable for everybody. Here root's server runs as ``postgres`` or ``nobody``, i
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -96,6 +97,12 @@ class EmbeddedPostgres:
         """Fast shutdown: ends connections, writes a checkpoint. Returns when the process is gone."""
         with self._mutex():
             self._stop()
+
+    def remove(self) -> None:
+        """Stops the server and deletes all that is its own, wherever it lives: data, log, socket."""
+        self.stop()
+        for folder in (self.place.socket, self.place.base):
+            shutil.rmtree(folder, ignore_errors=True)
 
     @contextlib.contextmanager
     def use(self) -> Iterator[str]:

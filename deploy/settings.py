@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +30,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     since: str = "origin"  # where a new log begins: origin, or SLOT.ID of a block
     partitions: int = 12  # of a new log, fixed for its life
     in_flight: int = 100  # nextBlock requests on their way
-    http: str = ""  # HOST:PORT for /metrics, /health/live and /health/ready; empty: none
+    http: str = ""  # the follower's HOST:PORT for /metrics, /health/live and /health/ready; empty: none
+    project_http: str = ""  # the worker's: both run on one machine, and a port has room for one
     log_level: str = "info"
 
 
@@ -43,7 +45,7 @@ def read_settings(file: Path | None, environment: Mapping[str, str]) -> tuple[Se
             values[_known(key, str(chosen))] = value
             origins[key] = str(chosen)
     for variable, text in environment.items():
-        if not variable.startswith(PREFIX) or variable in (f"{PREFIX}CONFIG", f"{PREFIX}DATA"):
+        if not variable.startswith(PREFIX) or variable == f"{PREFIX}CONFIG":
             continue
         key = _known(variable.removeprefix(PREFIX).lower(), "the environment")
         is_list = key in ("ogmios", "profile")
@@ -84,19 +86,27 @@ def shown(settings: Settings) -> dict[str, Any]:
 
 def without_password(value: object) -> object:
     """An address with its password, and any query that could hold one, cut out."""
-    if not isinstance(value, str) or "://" not in value:
+    if not isinstance(value, str):
         return value
+    if "://" not in value:
+        return _PASSWORD_WORD.sub("password=…", value)  # as libpq's other form has it, which we refuse elsewhere
     parts = urlsplit(value)
     host = parts.netloc.rpartition("@")[2]
     user = f"{parts.username}:…@" if parts.password else f"{parts.username}@" if parts.username else ""
     return f"{parts.scheme}://{user}{host}{parts.path}" + ("?…" if parts.query else "")
 
 
+_PASSWORD_WORD: Final = re.compile(r"password\s*=\s*('[^']*'?|\S+)", re.IGNORECASE)
+
+
 def default_map(settings: Settings, origins: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """What click takes where a flag is not given: only what somebody set, so that each command's own default shows."""
     plain = msgspec.to_builtins(settings)
     given = {_PARAMETERS.get(key, key): plain[key] for key in origins}
-    flat: dict[str, Any] = dict.fromkeys(("follow", "project", "timeline", "demo"), given)
+    flat: dict[str, Any] = dict.fromkeys(("follow", "timeline"), given)
+    flat["project"] = {key: value for key, value in given.items() if key != "http"}
+    if "project_http" in given:
+        flat["project"]["http"] = given["project_http"]
     flat["log"] = dict.fromkeys(("verify", "tail", "show", "canonical"), given)
     flat["db"] = dict.fromkeys(("start", "stop", "status", "url"), given)
     return flat

@@ -27,7 +27,7 @@ from indexer.log.port import Log, Writer
 from indexer.log.records import BlockEntry, Opened
 from indexer.log.steps import PlacedEvent, forward_step, place, rollback_step
 from indexer.log.tail import Tail, live_above, read_tail
-from indexer.ogmios.connection import Connection, redacted
+from indexer.ogmios.connection import Connection, ConnectionLost, redacted
 from indexer.ogmios.messages import (
     NEXT_BLOCK,
     NoIntersection,
@@ -111,9 +111,11 @@ class Session:
                 received = connection.receive(timeout)
                 if received:
                     heard = time.monotonic()
-                    # Asked before the work: the node fetches while we decode.
-                    connection.send(NEXT_BLOCK, times=len(received))
-                    self._take(read_all(received, self._concerns))
+                    try:
+                        # Asked before the work: the node fetches while we decode.
+                        connection.send(NEXT_BLOCK, times=len(received))
+                    finally:
+                        self._take(read_all(received, self._concerns))
                 self._flush_if_due(idle=not received)
                 if until_tip and received and self._at_tip():
                     self._flush()
@@ -121,6 +123,10 @@ class Session:
                 if self._stall_seconds is not None and time.monotonic() - heard > self._stall_seconds:
                     raise NodeStalled(f"{redacted(self._url)} has sent no block for {self._stall_seconds:.0f} s")
             self._flush()
+        except ConnectionLost:
+            # Or a node that closes after a few blocks, again and again, would never get us any further.
+            self._flush()
+            raise
         finally:
             connection.close()
 
@@ -168,15 +174,13 @@ class Session:
         self._pending_boundaries.update(effect.boundaries)
         for block in effect.blocks:
             entry = BlockEntry(block.height, block.point.slot, block.point.id)
+            events = decode(block, self._profiles) if block.transactions else ()
+            # Telling the time may ask the node, and fail: until then the block is not gathered either.
+            placed = place(events, entry, self._time(entry.slot), self._opened.network_magic) if events else ()
             self._pending_blocks.append(entry)
-            if not block.transactions:
-                continue
-            events = decode(block, self._profiles)
-            if events:
-                at = self._time(entry.slot)
-                self._pending_events += place(events, entry, at, self._opened.network_magic)
-                if len(self._pending_events) >= MAX_STEP_EVENTS:
-                    self._flush_gathered(effect)
+            self._pending_events += placed
+            if len(self._pending_events) >= MAX_STEP_EVENTS:
+                self._flush_gathered(effect)
 
     def _flush_gathered(self, effect: Append) -> None:
         """Closes the step in the middle of a run of blocks: the next one goes on from its last block."""
@@ -232,6 +236,7 @@ class Session:
             retracted=self._retracted,
         )
         self._writer.append(step)
+        metrics.LAST_STEP.set_to_current_time()
         for placed in events:
             metrics.EVENTS.labels(type(placed.event).__struct_config__.tag).inc()
             if isinstance(placed.event, TransactionQuarantined):
@@ -262,6 +267,7 @@ class Session:
             live=live,
         )
         self._writer.append(step)
+        metrics.LAST_STEP.set_to_current_time()
         self._retracted = read_tail(self._log).retracted
         metrics.ROLLBACKS.inc()
         metrics.ROLLBACK_DEPTH.observe(effect.depth_blocks)
@@ -289,7 +295,6 @@ class Session:
         metrics.LAG.set(
             max(0.0, self._eras.seconds(tip.slot) - self._eras.seconds(slot)) if isinstance(tip, Tip) else 0
         )
-        metrics.LAST_STEP.set_to_current_time()
         self._on_progress(
             Progress(
                 step=spine.step,

@@ -11,7 +11,6 @@ data_dir_option = click.option(
     "--data-dir",
     default=".cellwitness",
     show_default=True,
-    envvar="CELLWITNESS_DATA",
     metavar="DIR",
     help="Where the embedded PostgreSQL lives.",
 )
@@ -22,13 +21,21 @@ def db() -> None:
     """The embedded PostgreSQL: started when a command needs it, stopped when nobody does.
 
     It listens on a Unix socket only, lets in only the user who started it (and root), and never runs as root.
+
+    \b
+    cellwitness db start
+    psql "$(cellwitness db url)"
     """
 
 
 @db.command()
 @data_dir_option
 def start(data_dir: str) -> None:
-    """Starts the server and keeps it running until `cellwitness db stop`. Prints its URL."""
+    """Starts the server and keeps it running until `cellwitness db stop`. Prints its URL.
+
+    \b
+    cellwitness db start --data-dir /var/lib/cellwitness
+    """
     server = embedded(data_dir)
     server.keep_mark.touch()
     server.start()
@@ -38,7 +45,11 @@ def start(data_dir: str) -> None:
 @db.command()
 @data_dir_option
 def stop(data_dir: str) -> None:
-    """Stops the server, whoever uses it. A worker that needs it starts it again."""
+    """Stops the server, whoever uses it. A worker that needs it starts it again.
+
+    \b
+    cellwitness db stop
+    """
     server = embedded(data_dir)
     server.keep_mark.unlink(missing_ok=True)
     server.stop()
@@ -48,7 +59,11 @@ def stop(data_dir: str) -> None:
 @data_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(data_dir: str, as_json: bool) -> None:
-    """Says whether the server runs. Exit code 1: it does not."""
+    """Says whether the server runs. Exit code 1: it does not.
+
+    \b
+    cellwitness db status --json
+    """
     server = embedded(data_dir)
     pid = server.pid()
     found = {

@@ -1,12 +1,18 @@
 import shutil
+import signal
+import sys
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.text import Text
 
-from deploy.demo import Demo, run_demo
+from deploy.database import embedded
+from deploy.demo import MARK, Demo, run_demo
 from deploy.logging import configure_logging
+from indexer.errors import ConfigurationError
+
+UNWATCHED_COLUMNS = 140
 
 
 @click.command()
@@ -18,17 +24,36 @@ from deploy.logging import configure_logging
 def demo(batteries: int, history_years: float, seed: int, folder: str, keep: bool) -> None:
     """Shows the whole pipeline in a minute: devnet → follower → log → projection → timeline, and a fork undone.
 
-    Needs no node, no database server and no network; everything is made in one folder.
+    Needs no node, no database server and no network; everything is made in one folder, and gone at the end.
+
+    \b
+    cellwitness demo --batteries 4 --history-years 0.2
+    cellwitness demo --keep --folder /tmp/demo
     """
     configure_logging("error")
-    console = Console(soft_wrap=False)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the parts must end with it, as they do on Ctrl-C
+    # Where no person looks, the table must not be cut to a window's usual width.
+    console = Console(width=None if sys.stdout.isatty() else UNWATCHED_COLUMNS)
     place = Path(folder)
-    if place.exists():
-        shutil.rmtree(place)
-    with Demo(place, batteries=batteries, history_years=history_years, seed=seed) as parts:
-        run_demo(parts, console)
+    _remove(place)
+    try:
+        with Demo(place, batteries=batteries, history_years=history_years, seed=seed) as parts:
+            run_demo(parts, console)
+    except KeyboardInterrupt:
+        _remove(place)
+        raise
     if keep:
         console.print(Text(f"\n  Kept in {place}: try `cellwitness log verify --log sqlite:{place}/events.db`"))
     else:
-        shutil.rmtree(place)
+        _remove(place)
     console.print(Text("\n  Step by step, with your own hands: the README's second part.", "dim"))
+
+
+def _remove(place: Path) -> None:
+    """What a demo made, its database too, which may live elsewhere. Refuses a folder that no demo made."""
+    if not place.exists():
+        return
+    if any(place.iterdir()) and not (place / MARK).exists():
+        raise ConfigurationError(f"--folder {place} holds something else, and a demo's folder is deleted: name another")
+    embedded(str(place)).remove()
+    shutil.rmtree(place)

@@ -3,12 +3,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import structlog
 
 from deploy.health import serve_health
 from deploy.progress import ChainProgress
+from deploy.settings import without_password
 from deploy.stopping import Stop
 from indexer.chain import ORIGIN, Point, PointOrOrigin
 from indexer.errors import ConfigurationError
@@ -68,7 +70,7 @@ def follow(  # each argument is a flag
     if not profiles:
         raise ConfigurationError("no deployment to look for: give at least one profile with --profile FILE")
     options = FollowOptions(
-        endpoints=ogmios or ("ws://127.0.0.1:1337",),
+        endpoints=tuple(map(read_endpoint, ogmios)) or ("ws://127.0.0.1:1337",),
         until_tip=until_tip,
         in_flight=in_flight,
         since=read_point(since),
@@ -82,7 +84,7 @@ def follow(  # each argument is a flag
     with _progress(log_url or "sqlite:events.db") as show:
 
         def on_progress(progress: Progress) -> None:
-            watch.last, watch.last_step_time = progress, time.time()
+            watch.note(progress, time.time())
             show(progress)
 
         try:
@@ -97,7 +99,15 @@ class Watch:
 
     def __init__(self) -> None:
         self.last: Progress | None = None
-        self.last_step_time = 0.0
+        self._last_step_at = 0.0
+
+    def note(self, progress: Progress, now: float) -> None:
+        """Each session reports where it begins: that is no step, or a node that hangs up again and again would pass
+        for one that sends blocks.
+        """
+        if self.last is None or progress.step != self.last.step:
+            self._last_step_at = now
+        self.last = progress
 
     def why_not_ready(self, now: float) -> list[str]:
         """Lag is measured against the tip and against the clock: a frozen mark must never read as healthy."""
@@ -107,7 +117,7 @@ class Watch:
         behind = self.last.tip_height - self.last.height
         if behind > 1:
             reasons.append(f"{behind} blocks behind the node's tip")
-        age = now - self.last_step_time
+        age = now - self._last_step_at
         if age > STALE_SECONDS:
             reasons.append(f"the last step is {age:.0f} s old")
         return reasons
@@ -120,6 +130,20 @@ def read_profile(file: Path) -> Profile:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"can't read the profile {file}: {error}") from error
     return load_profile(text, str(file))
+
+
+def read_endpoint(url: str) -> str:
+    """A node's address. Raises ConfigurationError for what can't be one, which would be tried for ever."""
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("ws", "wss") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number
+        sound = False
+    if not sound:
+        raise ConfigurationError(
+            f"--ogmios {without_password(url)!r} is no node's address: write ws://HOST:PORT or wss://HOST"
+        )
+    return url
 
 
 def read_point(text: str) -> PointOrOrigin:

@@ -22,7 +22,7 @@ from deploy.log_view import (
 from deploy.progress import ChainProgress
 from indexer.log.audit import Report, verify
 from indexer.log.canonical import CanonicalDigest, canonical_lines, up_to
-from indexer.log.port import Log, StoredSpine
+from indexer.log.port import Log, LogEmpty, StoredSpine
 from indexer.log.urls import open_log
 
 WAIT_SECONDS = 1.0  # between looks at Ctrl-C, not between steps
@@ -57,6 +57,9 @@ def verify_command(log_url: str, as_json: bool) -> None:
     Every step, digest, sequence number, marker, identity, rollback and retraction is checked against all the others.
     Exit code 0: sound. 1: not, and the first fault is named. A log that was cut at its end is a sound, shorter log:
     compare the digest with one that was noted earlier.
+
+    \b
+    cellwitness log verify --log sqlite:events.db
     """
     with _opened(log_url) as the_log, ChainProgress("verify", "steps") as bar:
 
@@ -91,7 +94,11 @@ def _say_report(report: Report) -> None:
 @click.option("--follow", is_flag=True, help="Go on with each new step, until Ctrl-C.")
 @json_option
 def tail(log_url: str, number: int, follow: bool, as_json: bool) -> None:
-    """The last steps, one a line: number, kind, where the chain stands after it, what it wrote, its digest."""
+    """The last steps, one a line: number, kind, where the chain stands after it, what it wrote, its digest.
+
+    \b
+    cellwitness log tail -n 20 --follow
+    """
     with _opened(log_url) as the_log:
         the_log.opened()  # or there is no step to begin with
         steps = last_steps(the_log, number)
@@ -176,6 +183,9 @@ def canonical(log_url: str, to: str, digest_only: bool, as_json: bool) -> None:
 
     Prints one JSON document a line and, on standard error, the digest over them. Up to the final height by default:
     above it a rollback may still change both. To compare two logs, give the height that both have made final.
+
+    \b
+    cellwitness log canonical --digest-only --to 1500000
     """
     with _opened(log_url) as the_log:
         height = up_to(the_log, to)
@@ -202,6 +212,9 @@ def _opened(log_url: str) -> Iterator[Log]:
     the_log = open_log(log_url)
     try:
         yield the_log
+    except LogEmpty:
+        the_log.opened()  # where there is no log at all, this says so, and what to do
+        raise
     finally:
         the_log.close()
 

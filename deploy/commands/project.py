@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,12 @@ GIVE_UP_AFTER_SECONDS = 60.0
 
 STALE_LAG_SECONDS = 120.0
 """Ready no longer when the tables were last whole so long ago."""
+
+SILENT_SECONDS = 60.0
+"""Ready no longer when the worker has done nothing for so long: it looks at the log twice a second."""
+
+STALE_SECONDS = 300.0
+"""Ready no longer when the log's last step is older, as for the follower."""
 
 
 @click.command()
@@ -62,7 +69,7 @@ def project(
         with database(db_url, data_dir) as url, _progress(log_url) as show:
 
             def on_progress(progress: Progress) -> None:
-                watch.last = progress
+                watch.note(progress, time.time())
                 show(progress)
 
             worker = Worker(
@@ -93,18 +100,33 @@ class Watch:
 
     def __init__(self) -> None:
         self.last: Progress | None = None
+        self._heard_at = 0.0
+        self._last_step_at = 0.0
         self._caught_up_at: float | None = None
 
+    def note(self, progress: Progress, now: float) -> None:
+        if self.last is None or progress.step != self.last.step:
+            self._last_step_at = now
+        if progress.caught_up:
+            self._caught_up_at = now
+        self._heard_at = now
+        self.last = progress
+
     def why_not_ready(self, now: float) -> list[str]:
+        """Judged by the clock too: what the worker last said must not count as healthy when it says no more."""
         if self.last is None:
             return ["nothing was projected since the start"]
-        if self.last.caught_up:
-            self._caught_up_at = now
-            return []
-        behind = f"{self.last.lag_records} records behind the log's end"
-        if self._caught_up_at is not None and now - self._caught_up_at < STALE_LAG_SECONDS:
-            return []
-        return [behind]
+        reasons = []
+        silent = now - self._heard_at
+        if silent > SILENT_SECONDS:
+            reasons.append(f"log or database could not be had for {silent:.0f} s")
+        behind = self._caught_up_at is None or now - self._caught_up_at > STALE_LAG_SECONDS
+        if not self.last.caught_up and behind:
+            reasons.append(f"{self.last.lag_records} records behind the log's end")
+        age = now - self._last_step_at
+        if age > STALE_SECONDS:
+            reasons.append(f"the last step came {age:.0f} s ago: is a follower at work?")
+        return reasons
 
 
 @contextmanager

@@ -15,6 +15,10 @@ def settings(ctx: click.Context, as_json: bool) -> None:
 
     Settings are read from cellwitness.toml (or the file given with --config) and from the environment, where each is
     CELLWITNESS_ and its name in capitals. A flag of a command wins over both.
+
+    \b
+    cellwitness --config fleet.toml settings
+    CELLWITNESS_LOG=sqlite:other.db cellwitness settings --json
     """
     current: Settings
     current, origins = ctx.obj
