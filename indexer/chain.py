@@ -1,8 +1,8 @@
 """Points, tips, blocks and transactions: plain values, shaped as Ogmios writes them so that they decode in one pass."""
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 ORIGIN: Final = "origin"
 
@@ -10,10 +10,14 @@ NO_BLOCK_HEIGHT: Final = -1
 """Height of the origin: the first block has height 0 or 1."""
 
 
+Slot = Annotated[int, Meta(ge=0)]
+Height = Annotated[int, Meta(ge=0)]
+
+
 class Point(Struct, frozen=True):
     """A place on the chain: a slot and the block header's hash (32 bytes, lowercase hex)."""
 
-    slot: int
+    slot: Slot
     id: str
 
     def __str__(self) -> str:
@@ -26,9 +30,9 @@ PointOrOrigin = Point | Literal["origin"]
 class Tip(Struct, frozen=True):
     """The newest block a node knows."""
 
-    slot: int
+    slot: Slot
     id: str
-    height: int
+    height: Height
 
 
 TipOrOrigin = Tip | Literal["origin"]

@@ -1,7 +1,7 @@
 """Where each chain-sync message leaves us. Pure: no clock, no socket, no log."""
 
 from collections.abc import Iterable
-from typing import assert_never
+from typing import Final, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,6 +21,9 @@ from indexer.chain import (
 )
 from indexer.errors import InvalidChainData, OperatorMustAct, Retryable
 from indexer.log.records import BlockEntry
+
+_LARGEST: Final = 2**63 - 1
+"""What a log and a table can hold. At a slot a second it is 290 billion years away."""
 
 
 class ChainBroken(InvalidChainData):
@@ -129,6 +132,8 @@ class _Follow:
         self.final_height = max(self.final_height, height - self.k)
 
     def _check_link(self, block: Block | BoundaryBlock) -> None:
+        if max(block.height, block.point.slot if isinstance(block, Block) else 0) > _LARGEST:
+            raise ChainBroken(f"block {_named(block)} (height {block.height}) is beyond all slots and heights")
         newest = self.entries[-1] if self.entries else None
         if self.boundary is not None:
             parent, height = self.boundary.id, self.boundary.height

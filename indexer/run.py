@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from indexer import metrics
 from indexer.chain import ORIGIN, PointOrOrigin
@@ -124,7 +125,7 @@ class _Follower:
 
     def set_aside(self, why: str) -> None:
         """Never asks this endpoint again while we run."""
-        self._set_aside[self._url] = why
+        self._set_aside[self._url] = f"{redacted(self._url)}: {why}"
 
     def session(self, stop: Callable[[], bool]) -> None:
         """One session, from fencing to its end."""
@@ -167,6 +168,8 @@ class _Follower:
         for url, why in (*found.unwell.items(), *found.refused.items()):
             log.warning("endpoint_refused", endpoint=redacted(url), reason=why)
         if not order:
+            # Those left out for a while can be asked again: what was refused for good is not all there is.
+            found = replace(found, unwell={**found.unwell, **self._skipped})
             self._skipped.clear()
             raise nobody_left(found)
         return order[0], found.facts[order[0]]

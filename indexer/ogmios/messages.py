@@ -4,6 +4,8 @@ Fields that concern nobody are skipped, fields that later versions omit have def
 ``method`` (``--strict-rpc`` drops it) or on the order of keys.
 """
 
+import re
+
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
@@ -11,10 +13,13 @@ from indexer.chain import (
     Block,
     BoundaryBlock,
     ChainMessage,
+    Height,
     Point,
     PointOrOrigin,
     RollBackward,
     RollForward,
+    Slot,
+    Tip,
     TipOrOrigin,
     Transaction,
 )
@@ -47,7 +52,7 @@ class RpcError(Struct, frozen=True):
 
 class _Header(Struct, frozen=True):
     id: str
-    height: int
+    height: Height
     ancestor: str
 
 
@@ -56,11 +61,11 @@ class _Ebb(_Header, frozen=True, tag_field="type", tag="ebb"):
 
 
 class _BftHeader(_Header, frozen=True, tag_field="type", tag="bft"):
-    slot: int
+    slot: Slot
 
 
 class _PraosHeader(_Header, frozen=True, tag_field="type", tag="praos"):
-    slot: int
+    slot: Slot
 
 
 class _BftBlock(_BftHeader, frozen=True, tag_field="type", tag="bft"):
@@ -118,6 +123,9 @@ _decode_whole = msgspec.json.Decoder(_Answer).decode
 _decode_header = msgspec.json.Decoder(_AnswerHeader).decode
 _decode_raw = msgspec.json.Decoder(_AnswerRaw).decode
 
+_LARGEST = 2**64 - 1
+_is_hash = re.compile(r"[0-9a-f]{64}").fullmatch
+
 Frame = bytes | bytearray | memoryview
 
 
@@ -166,9 +174,14 @@ def _message(answer: _Answer | _AnswerHeader | _AnswerRaw, transactions: tuple[o
     result = answer.result
     if result is UNSET:
         raise _failure("nextBlock", answer.error)
+    if isinstance(result.tip, Tip) and max(result.tip.slot, result.tip.height) > _LARGEST:
+        raise InvalidFrame("the tip's slot or height is beyond 64 bits")
     if isinstance(result, _Backward):
         return RollBackward(result.point, result.tip)
     block = result.block
+    # These become the log's links and what is offered to other nodes; the pattern in the types would cost more.
+    if not _is_hash(block.id) or not (_is_hash(block.ancestor) or block.ancestor == "genesis"):
+        raise InvalidFrame(f"ids are 64 hex digits, not {block.id!r} (ancestor {block.ancestor!r})")
     if isinstance(block, _Ebb):
         return RollForward(BoundaryBlock(block.id, block.height, block.ancestor), result.tip)
     return RollForward(Block(Point(block.slot, block.id), block.height, block.ancestor, transactions), result.tip)  # type: ignore[arg-type]  # the callers pass what their decoder made

@@ -92,14 +92,18 @@ def _health(url: str, timeout_seconds: float) -> Health:
     connection = make(parts.hostname or "", parts.port, timeout=timeout_seconds)
     try:
         connection.request("GET", parts.path.rstrip("/") + "/health")
-        body = connection.getresponse().read(1 << 20)
-        return msgspec.json.decode(body, type=Health)
+        response = connection.getresponse()
+        body = response.read(1 << 20)
     except (OSError, http.client.HTTPException, socket.gaierror) as error:
         raise ConnectionLost(f"can't connect to {redacted(url)}: {error}") from error
-    except msgspec.DecodeError as error:
-        raise NodeRefused(f"{redacted(url)} gives no Ogmios health at /health ({error}): is it an Ogmios?") from error
     finally:
         connection.close()
+    try:
+        return msgspec.json.decode(body, type=Health)
+    except msgspec.DecodeError as error:
+        if response.status >= 500:  # a proxy whose Ogmios is away answers in its own words
+            raise ConnectionLost(f"{redacted(url)} answered /health with HTTP status {response.status}") from error
+        raise NodeRefused(f"{redacted(url)} gives no Ogmios health at /health ({error}): is it an Ogmios?") from error
 
 
 def _check_version(version: str, url: str) -> None:

@@ -67,6 +67,12 @@ class ScriptedNode:
     def health(self) -> dict[str, Any]:
         return {"version": self.version, "connectionStatus": "connected", "network": "devnet"}
 
+    def era(self) -> dict[str, Any]:
+        return {
+            "start": {"time": {"seconds": 0}, "slot": 0, "epoch": 0},
+            "parameters": {"epochLength": 86_400, "slotLength": {"milliseconds": 1000}, "safeZone": 100},
+        }
+
     def page(self, _: ServerConnection, request: Request) -> Response | None:
         if request.path != "/health":
             return None
@@ -85,14 +91,10 @@ class ScriptedNode:
             if self.frames:
                 peer.send(self.frames.pop(0), text=True)
             return
-        era = {
-            "start": {"time": {"seconds": 0}, "slot": 0, "epoch": 0},
-            "parameters": {"epochLength": 86_400, "slotLength": {"milliseconds": 1000}, "safeZone": 100},
-        }
         results: dict[str, Any] = {
             "queryNetwork/genesisConfiguration": self._genesis,
             "queryNetwork/startTime": "2026-01-01T00:00:00Z",
-            "queryLedgerState/eraSummaries": [era],
+            "queryLedgerState/eraSummaries": [self.era()],
             "queryNetwork/tip": "origin",
         }
         if method == "findIntersection":

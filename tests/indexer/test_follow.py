@@ -176,6 +176,12 @@ def test_a_height_that_does_not_follow_stops_the_follower() -> None:
         follow(Cursor(ORIGIN), forward([first, second]), K)
 
 
+@pytest.mark.parametrize(("slot", "height"), [(2**63, 1), (10**400, 1), (1, 2**63)])
+def test_a_block_beyond_what_a_table_can_hold_stops_the_follower(slot: int, height: int) -> None:
+    with pytest.raises(ChainBroken, match="beyond all slots and heights"):
+        follow(Cursor(Point(0, "9" * 64)), forward([Block(Point(slot, "a" * 64), height, "9" * 64)]), K)
+
+
 def test_a_slot_that_does_not_grow_stops_the_follower() -> None:
     first = block(1)
     second = Block(Point(20, "b" * 64), 2, first.point.id)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.sync.server import ServerConnection, serve
@@ -128,6 +129,34 @@ def test_what_came_before_a_close_is_handed_out_first() -> None:
         assert messages(connection, 1) == [b"last words"]
         with pytest.raises(ConnectionLost, match="gone"):
             messages(connection, 1)
+
+
+def test_pings_without_end_keep_nobody_waiting_beyond_the_time_out() -> None:
+    ended = threading.Event()
+
+    def script(peer: ServerConnection) -> None:
+        while not ended.wait(0.02):
+            peer.ping()
+
+    with connected(script) as connection:
+        began = time.monotonic()
+        assert connection.receive(0.3) == []
+        assert time.monotonic() - began < 5
+        ended.set()
+
+
+def test_a_message_that_comes_in_drops_is_put_together_over_several_calls() -> None:
+    whole = Frame(Opcode.TEXT, b"drop by drop").serialize(mask=False)
+
+    def script(peer: ServerConnection) -> None:
+        for byte in whole:
+            peer.socket.sendall(bytes([byte]))
+            time.sleep(0.05)
+        peer.recv()
+
+    with connected(script) as connection:
+        assert connection.receive(0.1) == []
+        assert messages(connection, 1) == [b"drop by drop"]
 
 
 def test_a_connection_cut_off_is_a_failure() -> None:

@@ -1,7 +1,11 @@
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import pytest
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+from websockets.sync.server import ServerConnection
 
 from indexer.chain import Point, PointOrOrigin
 from indexer.eras import Bound, Era, EraHistory, EraParameters, SlotLength
@@ -88,6 +92,16 @@ def test_a_server_that_is_no_ogmios_is_refused_with_the_reason() -> None:
             return {"hello": "world"}
 
     with scripted(Page([])) as url, pytest.raises(NodeRefused, match="is it an Ogmios"):
+        inspect_node(url)
+
+
+def test_a_proxy_whose_ogmios_is_away_is_worth_another_try() -> None:
+    class Proxy(ScriptedNode):
+        def page(self, _: ServerConnection, request: Request) -> Response:
+            del request
+            return Response(HTTPStatus.BAD_GATEWAY, "Bad Gateway", Headers({"Content-Length": "4"}), b"<h1>")
+
+    with scripted(Proxy([])) as url, pytest.raises(Retryable, match="502"):
         inspect_node(url)
 
 

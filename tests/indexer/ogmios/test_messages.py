@@ -209,6 +209,34 @@ def test_keys_in_another_order_change_nothing() -> None:
     assert read_block(json.dumps(turned(frame)).encode()) == read_block(answer([GOOD]))
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"id": "ab" * 31},
+        {"id": "AB" * 32},
+        {"id": "\x1b[2J".ljust(64, "0")},
+        {"id": "ab" * 32 + "\n"},
+        {"ancestor": ""},
+        {"slot": -1},
+        {"height": -1},
+    ],
+)
+def test_a_header_that_can_be_no_blocks_is_refused_by_name(header: dict[str, Any]) -> None:
+    frame = json.loads(answer([GOOD]))
+    frame["result"]["block"] |= header
+    for read in (read_block, read_header):
+        with pytest.raises(InvalidFrame):
+            read(json.dumps(frame).encode())
+
+
+@pytest.mark.parametrize("tip", [{"slot": 10**400}, {"height": 2**64}, {"slot": -1}])
+def test_a_tip_beyond_64_bits_is_refused_by_name(tip: dict[str, Any]) -> None:
+    frame = json.loads(answer([GOOD]))
+    frame["result"]["tip"] |= tip
+    with pytest.raises(InvalidFrame):
+        read_block(json.dumps(frame).encode())
+
+
 def test_an_error_answer_is_named_by_its_code() -> None:
     with pytest.raises(RequestFailed, match="-32603"):
         read_block(b'{"jsonrpc":"2.0","error":{"code":-32603,"message":"oops"},"id":null}')
