@@ -73,10 +73,13 @@ def database(db_url: str, data_dir: str, *, must_exist: bool = False) -> Iterato
 
 def _check(db_url: str) -> None:
     try:
-        conninfo_to_dict(db_url)
+        ports = str(conninfo_to_dict(db_url).get("port") or "").split(",")
+        readable = all(port.isdigit() or not port for port in ports)
     except psycopg.ProgrammingError:
-        # Without its words: they may quote a part of a password that has special characters.
+        readable = False
+    if not readable:
+        # Neither the address nor psycopg's words are shown: with a special character in a password, both may hold it.
         raise ConfigurationError(
-            f"--db {without_password(db_url)!r} can't be read: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
+            "the address of --db can't be read: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
             "special characters of a password as %XX"
-        ) from None
+        )

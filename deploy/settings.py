@@ -91,6 +91,8 @@ def without_password(value: object) -> object:
     if "://" not in value:
         return _PASSWORD_WORD.sub("password=…", value)  # as libpq's other form has it, which we refuse elsewhere
     parts = urlsplit(value)
+    if "@" in parts.path:  # a password with a slash in it, not written %2F: nobody can tell where it ends
+        return f"{parts.scheme}://…"
     host = parts.netloc.rpartition("@")[2]
     user = f"{parts.username}:…@" if parts.password else f"{parts.username}@" if parts.username else ""
     return f"{parts.scheme}://{user}{host}{parts.path}" + ("?…" if parts.query else "")

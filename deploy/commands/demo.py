@@ -16,8 +16,8 @@ UNWATCHED_COLUMNS = 140
 
 
 @click.command()
-@click.option("--batteries", default=12, show_default=True, type=click.IntRange(1, 10_000))
-@click.option("--history-years", default=1.0, show_default=True, type=click.FloatRange(0.05, 20))
+@click.option("--batteries", default=12, show_default=True, type=click.IntRange(1, 10_000), help="In the fleet.")
+@click.option("--history-years", default=1.0, show_default=True, type=click.FloatRange(0.05, 20), help="Made at start.")
 @click.option("--seed", default=1, show_default=True, help="The same seed makes the same chain.")
 @click.option("--folder", default=".cellwitness/demo", show_default=True, help="Where it works; made anew each time.")
 @click.option("--keep", is_flag=True, help="Leave the folder, to look at the log and the tables.")

@@ -69,7 +69,9 @@ def _serving(command: Command) -> Command:
 def _fleet(command: Command) -> Command:
     for option in (
         click.option("--seed", default=1, show_default=True, help="The same seed makes the same chain."),
-        click.option("--batteries", default=10, show_default=True, type=click.IntRange(1, 100_000)),
+        click.option(
+            "--batteries", default=10, show_default=True, type=click.IntRange(1, 100_000), help="In the fleet."
+        ),
     ):
         command = option(command)
     return command
@@ -101,7 +103,9 @@ def _extra() -> Iterator[None]:
 
 @devnet.command()
 @_fleet
-@click.option("--years", default=1.0, show_default=True, type=click.FloatRange(0.001, 100))
+@click.option(
+    "--years", default=1.0, show_default=True, type=click.FloatRange(0.001, 100), help="How much of the past."
+)
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="NDJSON; .zst packs it.")
 @click.option("--profile-out", type=click.Path(dir_okay=False, path_type=Path), help="The deployment's profile.")
 @click.option("--labels-out", type=click.Path(dir_okay=False, path_type=Path), help="What was made, NDJSON.")
@@ -212,7 +216,7 @@ def _progress() -> Progress:
 @devnet.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--speed", default="max", show_default=True, help="max; realtime; or how many times faster than that.")
-@click.option("--network", default="devnet", show_default=True, type=click.Choice(list(NETWORKS)))
+@click.option("--network", default="devnet", show_default=True, type=click.Choice(list(NETWORKS)), help="Its genesis.")
 @click.option("--magic", type=int, help="Another network magic.")
 @click.option("--k", type=click.IntRange(1), help="Another security parameter, blocks.")
 @_serving
@@ -330,8 +334,8 @@ def run(  # each argument is a flag
 
 @devnet.command()
 @click.option("--depth", required=True, type=click.IntRange(1), help="Blocks to roll back.")
-@click.option("--ogmios", default=DEFAULT_URL, show_default=True, metavar="URL")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--ogmios", default=DEFAULT_URL, show_default=True, metavar="URL", help="The running devnet.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def fork(depth: int, ogmios: str, as_json: bool) -> None:
     """Makes a running devnet roll back and go on with another branch, one block longer.
 
@@ -356,8 +360,8 @@ def fork(depth: int, ogmios: str, as_json: bool) -> None:
 
 
 @devnet.command()
-@click.option("--ogmios", default=DEFAULT_URL, show_default=True, metavar="URL")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--ogmios", default=DEFAULT_URL, show_default=True, metavar="URL", help="The running devnet.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(ogmios: str, as_json: bool) -> None:
     """Shows where a running devnet stands: tip, forks so far, clients.
 

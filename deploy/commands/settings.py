@@ -17,6 +17,7 @@ def settings(ctx: click.Context, as_json: bool) -> None:
     CELLWITNESS_ and its name in capitals. A flag of a command wins over both.
 
     \b
+    cellwitness settings
     cellwitness --config fleet.toml settings
     CELLWITNESS_LOG=sqlite:other.db cellwitness settings --json
     """

@@ -20,6 +20,13 @@ def folder() -> Iterator[Path]:
         yield path
 
 
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_developers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("CELLWITNESS_"):
+            monkeypatch.delenv(name)
+
+
 @pytest.fixture
 def reference(postgres: EmbeddedPostgres) -> str:
     """The URL of an empty database for the undisturbed run."""

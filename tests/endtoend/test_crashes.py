@@ -26,6 +26,7 @@ def killed_while_at_it(process: Running, began: bool, chance: random.Random, lon
     process.kill()
 
 
+@pytest.mark.long
 def test_a_follower_killed_at_any_moment_leaves_the_log_of_an_undisturbed_run(folder: Path, reference: str) -> None:
     chance = random.Random(3)
     with pipeline(folder, devnet(blocks=4_000)) as run:
@@ -70,6 +71,7 @@ def write_many_steps(run: Pipeline, chance: random.Random, forks: int) -> None:
     assert follower.terminate() == 0
 
 
+@pytest.mark.long
 def test_a_worker_killed_at_any_moment_leaves_the_tables_of_an_undisturbed_run(
     folder: Path, postgres: EmbeddedPostgres
 ) -> None:
