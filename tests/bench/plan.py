@@ -14,12 +14,12 @@ class Plan(Struct, frozen=True):
     """Sizes and times of one run. The full one takes some minutes, the quick one seconds."""
 
     rounds: int = 3
-    seconds: float = 1.0  # of one measurement
+    seconds: float = 0.7  # of one measurement
     opponent_seconds: float = 1.5
     set_bytes: int = 250_000_000  # of frames in the server's memory
     memory_blocks: int = 1_000_000
     log_steps: int = 400  # of 500 events each
-    projection_days: int = 240
+    projection_days: int = 600
     may_install: bool = True
 
 

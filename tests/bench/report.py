@@ -78,8 +78,9 @@ def print_report(report: Report, console: Console) -> None:
         console.print(_table(section.rows))
         for note in section.notes:
             console.print(f"  {note}", style="dim", markup=False)
-    console.print("\nGoals", style="bold")
-    console.print(_table([goal.row for section in report.sections for goal in section.goals]))
+    if goals := [goal.row for section in report.sections for goal in section.goals]:
+        console.print("\nGoals", style="bold")
+        console.print(_table(goals))
 
 
 def _table(rows: Sequence[Mapping[str, Value]]) -> Table:
