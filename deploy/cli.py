@@ -1,10 +1,12 @@
 """The command ``cellwitness``: names its subcommands, loads the one asked for, turns errors into exit codes."""
 
+import os
 import sys
+import traceback
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -41,6 +43,17 @@ class LazyGroup(click.Group):
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (BrokenPipeError, SystemExit) as ended:
+            # The reader of our output went away, as `| head` does. click and rich would end with 1, which is an answer
+            # of ours. What Python still holds for standard output goes nowhere.
+            if isinstance(ended, SystemExit) and not isinstance(ended.__context__, BrokenPipeError):
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
 
 
 @click.group(
@@ -85,8 +98,10 @@ def main() -> None:
     except CellwitnessError as error:
         click.echo(f"cellwitness: {error}", err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.exit(0)  # the reader of our output went away, as `| head` does
+    except Exception:  # noqa: BLE001  # what nobody foresaw: Python would end with 1, which says "the answer is no"
+        traceback.print_exc()
+        click.echo("cellwitness: this is a fault of the program: please report it with the lines above", err=True)
+        sys.exit(4)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ Readiness = Callable[[float], list[str]]
 def serve_health(address: str, readiness: Readiness) -> ThreadingHTTPServer:
     """Serves /metrics, /health/live and /health/ready on HOST:PORT in a thread. Raises ConfigurationError."""
     host, _, port = address.rpartition(":")
-    if not port.isdigit():
+    if not port.isdecimal() or int(port) > 65_535:
         raise ConfigurationError(f"--http {address!r} is not HOST:PORT, such as 127.0.0.1:9100")
 
     class Handler(BaseHTTPRequestHandler):

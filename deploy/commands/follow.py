@@ -151,7 +151,7 @@ def read_point(text: str) -> PointOrOrigin:
     if text == ORIGIN:
         return ORIGIN
     slot, _, block = text.partition(".")
-    if not slot.isdigit() or len(block) != 64 or not all(c in "0123456789abcdef" for c in block):
+    if not slot.isdecimal() or len(block) != 64 or not all(c in "0123456789abcdef" for c in block):
         raise ConfigurationError(f"{text!r} is no point: give origin, or a slot, a dot and the block's 64 hex digits")
     return Point(int(slot), block)
 
