@@ -55,9 +55,10 @@ def open_to_read(path: Path) -> sqlite3.Connection | None:
         try:
             return _if_ours(_connect(path, "ro"), path)
         except sqlite3.OperationalError as error:
-            # A finished log on read-only ground: no writer can be there, and SQLite can't make its side files.
+            # A finished log where we may not write: no writer is there, and SQLite can't make its side files.
+            closed = error.sqlite_errorcode in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY_DIRECTORY)
             wal = path.with_name(path.name + "-wal")
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or wal.exists():
+            if not closed or wal.exists():
                 raise
             return _if_ours(_connect(path, "ro", "&immutable=1"), path)
 
@@ -82,9 +83,10 @@ def require_place(path: Path) -> None:
 
 def is_ours(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether the file is a log; False for an empty one. Raises LogMismatch for anything else."""
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    with _one_snapshot(connection):
+        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if application_id == 0 and version == 0 and tables == 0:
         return False
     if application_id != APPLICATION_ID:
@@ -92,6 +94,20 @@ def is_ours(connection: sqlite3.Connection, path: Path) -> bool:
     if version != FORMAT_VERSION:
         raise LogMismatch(f"{path} is a log of format {version}; this cellwitness reads and writes {FORMAT_VERSION}")
     return True
+
+
+@contextmanager
+def _one_snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """All that is read here is of one moment: a writer may lay the file out between two statements."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:  # an error may have ended it
+            connection.execute("ROLLBACK")
 
 
 @contextmanager
