@@ -1,5 +1,6 @@
 """The log in one SQLite file, for one machine: one writer, any number of readers, a file to copy, mail and verify."""
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -11,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from indexer.errors import ConfigurationError
 from indexer.log.port import (
     Batch,
     Fenced,
@@ -102,6 +104,8 @@ class SqliteLog:
         try:
             handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise ConfigurationError(f"{lock} can't be written ({error.strerror}): check owner and mode") from error
             raise LogUnavailable(f"the log's lock {lock} can't be opened: {error.strerror}") from error
         try:
             try:

@@ -6,9 +6,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -258,6 +260,37 @@ def test_a_log_in_a_read_only_place_can_be_verified(path: Path, tmp_path: Path) 
             SqliteLog(place / "events.db").writer()
     finally:
         subprocess.run(["umount", "-l", place], check=True)
+
+
+@contextmanager
+def closed_folder() -> Iterator[Path]:
+    """A folder that everybody can reach, for a test to close; whoever the test became there, root is root again."""
+    user = os.geteuid()
+    with tempfile.TemporaryDirectory() as reachable:
+        folder = Path(reachable) / "log"
+        folder.mkdir()
+        folder.parent.chmod(0o755)
+        try:
+            yield folder
+        finally:
+            os.seteuid(user)
+            folder.chmod(0o755)
+
+
+def test_a_log_in_a_folder_closed_to_its_reader_can_be_verified_and_is_not_followed() -> None:
+    with closed_folder() as folder:
+        scribe = written(folder / "events.db")
+        scribe.log.close()
+        scribe.writer.close()
+        folder.chmod(0o555)
+        if os.geteuid() == 0:
+            os.seteuid(65_534)
+        log = SqliteLog(folder / "events.db")
+        assert verify(log).sound
+        log.close()
+        for name in ("events.db", "new.db"):
+            with pytest.raises(ConfigurationError, match="check owner and mode"), SqliteLog(folder / name).lease():
+                pass
 
 
 def test_a_reader_notices_that_its_file_was_replaced(path: Path) -> None:
