@@ -1,0 +1,16 @@
+"""What the pages name is there."""
+
+import re
+
+from tests.shared import ROOT
+
+METRIC = re.compile(r"\bcellwitness_[a-z_]+\b")
+
+
+def test_every_metric_that_a_page_names_is_measured() -> None:
+    code = "".join(
+        file.read_text() for package in ("indexer", "projections") for file in (ROOT / package).rglob("*.py")
+    )
+    named = {name for page in (ROOT / "docs").rglob("*.md") for name in METRIC.findall(page.read_text())}
+    assert named
+    assert {name for name in named if f'"{name}"' not in code} == set()
