@@ -126,8 +126,9 @@ class Worker:
             self._owned = store.checkpoints
             log.info("partitions_taken", partitions=sorted(store.checkpoints))
             return store
-        before, self._owned = self._owned, store.checkpoints
+        before = self._owned
         store.retake(before.values())
+        self._owned = store.checkpoints  # only now: a database that fails again must find what to ask for
         if lost := before.keys() - store.checkpoints.keys():
             self._lose(store, OwnershipLost(frozenset(lost)))
         return store

@@ -222,6 +222,36 @@ def test_a_connection_lost_between_two_batches_is_taken_up_at_the_checkpoint(
     assert digests(url) == digests(quiet)
 
 
+def test_a_database_that_fails_again_while_partitions_are_taken_back_leaves_the_worker_its_own(
+    chain: TestChain, postgres: EmbeddedPostgres
+) -> None:
+    url, quiet = fresh_database(postgres), fresh_database(postgres)
+    connections: list[Connection] = []
+    faults = ExitStack()
+
+    def connected() -> Connection:
+        connections.append(connect(url))
+        connections[-1].execute("SET lock_timeout = '50ms'")
+        return connections[-1]
+
+    def fail(_: object) -> None:
+        if len(connections) == 1:
+            blocker = faults.enter_context(connect(url))
+            faults.enter_context(blocker.transaction())
+            blocker.execute("LOCK TABLE checkpoints IN EXCLUSIVE MODE")
+            blocker.execute("SELECT pg_terminate_backend(%s)", (connections[0].info.backend_pid,))
+
+    def pause(_: float) -> None:
+        if len(connections) > 2:
+            faults.close()
+
+    with faults:
+        Worker(chain.log, connected, batch_records=5, progress=fail, pause=pause).run(until_caught_up=True)
+    project(chain.log, quiet)
+    assert len(connections) > 2
+    assert digests(url) == digests(quiet)
+
+
 def test_a_gap_in_a_partition_stops_the_worker(chain: TestChain, opened: Connection, store_of: MakeStore) -> None:
     store = store_of([0])
     batch = next_batches(chain.log, store, 1)[0]
