@@ -75,13 +75,13 @@ class EmbeddedPostgres:
 
         Returns whether it had to be started. Raises PostgresStartFailed, PostgresBusy, PostgresMissing.
         """
-        with self._mutex():
+        with self._mutex() as lock:
             started = False
             deadline = time.monotonic() + self._timeout_seconds
             while True:
                 if not (self.pid() and self.answers()):
                     started = True
-                    self._initialise()
+                    self._initialise(lock)
                     self._launch()
                 try:
                     self._create_database()
@@ -133,8 +133,8 @@ class EmbeddedPostgres:
         return self.place.base / "keep-running"
 
     @contextlib.contextmanager
-    def _mutex(self) -> Iterator[None]:
-        """Only one process at a time makes, starts or stops this server."""
+    def _mutex(self) -> Iterator[int]:
+        """Only one process at a time makes, starts or stops this server. Gives the lock, for a child to hold on to."""
         lock = os.open(self.place.base / "launcher.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             deadline = time.monotonic() + 2 * self._timeout_seconds
@@ -146,11 +146,11 @@ class EmbeddedPostgres:
                     if time.monotonic() > deadline:
                         raise PostgresBusy(f"another process holds {self.place.base / 'launcher.lock'}") from None
                     time.sleep(_POLL_SECONDS)
-            yield
+            yield lock
         finally:
             os.close(lock)
 
-    def _initialise(self) -> None:
+    def _initialise(self, lock: int) -> None:
         place = self.place
         if (place.data / "PG_VERSION").exists():
             return
@@ -166,7 +166,9 @@ class EmbeddedPostgres:
                 "--locale=C",  # bytes order text: the same on every machine
                 "--auth=reject",  # nobody enters before our own rules are written
                 "--no-instructions",
-            ]
+            ],
+            # If we are killed it goes on: whoever comes next has to wait for its end, not clear the folder under it.
+            holding=lock,
         )
         if made.returncode != 0:
             raise PostgresStartFailed(f"initdb ended with {made.returncode}:\n{made.stdout[-LOG_TAIL_BYTES:]}")
@@ -221,6 +223,8 @@ class EmbeddedPostgres:
     def _stop(self) -> None:
         pid = self.pid()
         if pid is None:
+            if self._child is not None and self._child.poll() is not None:
+                self._child = None  # another process or object stopped what was started here
             return
         os.kill(pid, signal.SIGINT)
         deadline = time.monotonic() + self._timeout_seconds

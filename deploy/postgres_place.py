@@ -69,8 +69,11 @@ class Place(Struct, frozen=True):
         os.chown(path, self.server.uid, self.server.gid)
         path.chmod(0o600)
 
-    def run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
-        """Runs one of PostgreSQL's programs as the server's user; output and errors in one text."""
+    def run(self, command: list[str], holding: int) -> subprocess.CompletedProcess[str]:
+        """Runs one of PostgreSQL's programs as the server's user; output and errors in one text.
+
+        It holds a lock (of an open file) for as long as it lives, should it outlive us.
+        """
         return subprocess.run(  # noqa: S603
             command,
             stdout=subprocess.PIPE,
@@ -81,6 +84,7 @@ class Place(Struct, frozen=True):
             check=False,
             cwd="/",
             env=_ENVIRONMENT,
+            pass_fds=(holding,),
             **self._identity(),
         )
 

@@ -99,14 +99,13 @@ def is_ours(connection: sqlite3.Connection, path: Path) -> bool:
 @contextmanager
 def _one_snapshot(connection: sqlite3.Connection) -> Iterator[None]:
     """All that is read here is of one moment: a writer may lay the file out between two statements."""
-    if connection.in_transaction:
-        yield
-        return
-    connection.execute("BEGIN")
+    ours = not connection.in_transaction
+    if ours:
+        connection.execute("BEGIN")
     try:
         yield
     finally:
-        if connection.in_transaction:  # an error may have ended it
+        if ours and connection.in_transaction:  # an error may have ended it
             connection.execute("ROLLBACK")
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,6 +129,21 @@ def test_a_crash_in_the_middle_of_making_it_leaves_nothing_in_the_way(server: Em
     assert server.start() is True
 
 
+def test_who_makes_it_is_killed_and_the_next_waits_for_what_it_left_running(server: EmbeddedPostgres) -> None:
+    """initdb outlives the one who started it, and would fill the folder that the next one clears."""
+    make = f"from deploy.postgres import *; EmbeddedPostgres(Path({str(server.place.base)!r})).start()"
+    for pause in (0.0, 0.05, 0.2):
+        maker = subprocess.Popen([sys.executable, "-c", make])
+        while not (server.place.unfinished / "base").exists():
+            assert maker.poll() is None
+            time.sleep(0.002)
+        time.sleep(pause)
+        maker.kill()
+        maker.wait()
+    server.start()
+    assert ask(server, "SELECT 1") == 1
+
+
 def test_a_start_that_fails_quotes_the_servers_log(server: EmbeddedPostgres) -> None:
     server.start()
     server.stop()
@@ -196,4 +212,4 @@ def test_programs_out_of_its_users_reach_are_copied(folder: Path) -> None:
     place = place_of(folder / "postgres")
     reachable = place.reachable(there)
     assert not reachable.bin.is_relative_to(hidden)
-    assert place.run([str(reachable.bin / "initdb"), "--version"]).returncode == 0
+    assert place.run([str(reachable.bin / "initdb"), "--version"], 2).returncode == 0
