@@ -3,6 +3,7 @@
 import argparse
 import gc
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -45,7 +46,7 @@ def main() -> None:
     for name in chosen.only or SECTIONS:
         with progress.status(f"measuring: {name}"):
             sections += SECTIONS[name](QUICK if chosen.quick else Plan())
-    report = Report(began, tuple(sections))
+    report = Report(began | {"load after": round(os.getloadavg()[0], 1)}, tuple(sections))
     screen = Console()
     print_report(report, screen if screen.is_terminal else Console(width=160))
     if chosen.json:
