@@ -16,6 +16,8 @@ from indexer.errors import ConfigurationError
 
 DEFAULT_FILE: Final = Path("cellwitness.toml")
 PREFIX: Final = "CELLWITNESS_"
+_OF_KUBERNETES: Final = (f"{PREFIX}PORT", f"{PREFIX}SERVICE_")
+"""What Kubernetes puts into each container beside a Service named cellwitness: nobody's setting."""
 EMBEDDED: Final = "embedded"
 
 
@@ -45,7 +47,7 @@ def read_settings(file: Path | None, environment: Mapping[str, str]) -> tuple[Se
             values[_known(key, str(chosen))] = value
             origins[key] = str(chosen)
     for variable, text in environment.items():
-        if not variable.startswith(PREFIX) or variable == f"{PREFIX}CONFIG":
+        if not variable.startswith(PREFIX) or variable == f"{PREFIX}CONFIG" or variable.startswith(_OF_KUBERNETES):
             continue
         key = _known(variable.removeprefix(PREFIX).lower(), "the environment")
         is_list = key in ("ogmios", "profile")

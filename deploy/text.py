@@ -16,3 +16,8 @@ def _escape(code: int) -> str:
     if code <= 0xFF:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def final_words(final_height: int | None) -> str:
+    """Up to which height nothing changes any more; a young chain has no such height."""
+    return "nothing final yet" if final_height is None or final_height < 0 else f"final up to height {final_height}"

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumers.timeline import Finality, Holds, Line, Timeline
-from deploy.text import visible
+from deploy.text import final_words, visible
 from indexer.events import (
     ChainEvent,
     CommitmentClosed,
@@ -125,7 +125,7 @@ def describe_holds(holds: Holds) -> str:
         return f"Holds as it was known after step {holds.step}."
     return (
         f"Holds at step {holds.step}: slot {holds.slot}, height {holds.height}, block {holds.block or 'origin'}; "
-        f"final up to height {holds.final_height}; the node's tip was at {holds.tip_height}."
+        f"{final_words(holds.final_height)}; the node's tip was at {holds.tip_height}."
     )
 
 

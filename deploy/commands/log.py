@@ -20,6 +20,7 @@ from deploy.log_view import (
     step_line,
 )
 from deploy.progress import ChainProgress
+from deploy.text import final_words
 from indexer.log.audit import Report, verify
 from indexer.log.canonical import CanonicalDigest, canonical_lines, up_to
 from indexer.log.port import Log, LogEmpty, StoredSpine
@@ -81,9 +82,8 @@ def _say_report(report: Report) -> None:
         f"{report.events:,} events, {report.rollbacks:,} rollbacks, {report.retractions:,} retractions"
     )
     if report.fault is None:
-        click.echo(
-            f"sound: {counts}\nheight {report.height}, final up to {report.final_height}, digest {report.digest}"
-        )
+        final = final_words(report.final_height)
+        click.echo(f"sound: {counts}\nheight {report.height}, {final}, digest {report.digest}")
     else:
         click.echo(f"NOT SOUND: {report.fault.what}\nsound before it: {counts}")
 

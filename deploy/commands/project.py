@@ -88,6 +88,8 @@ def project(
         the_log.close()
     if as_json:
         click.echo(json.dumps(asdict(last)))
+    elif last.step < 0:
+        click.echo("Nothing was projected.")
     else:
         click.echo(
             f"Step {last.step}: {last.events} events and {last.retractions} retractions projected since the start, "

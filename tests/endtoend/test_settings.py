@@ -136,3 +136,12 @@ def test_lists_in_the_environment_have_commas() -> None:
     assert settings.ogmios == ("ws://a", "ws://b")
     assert settings.partitions == 3
     assert origins == {"ogmios": "CELLWITNESS_OGMIOS", "partitions": "CELLWITNESS_PARTITIONS"}
+
+
+def test_what_kubernetes_puts_beside_a_service_of_our_name_is_nobodys_setting() -> None:
+    variables = {
+        "CELLWITNESS_PORT": "tcp://10.0.0.1:80",
+        "CELLWITNESS_PORT_80_TCP_ADDR": "10.0.0.1",
+        "CELLWITNESS_SERVICE_HOST": "10.0.0.1",
+    }
+    assert read_settings(None, variables) == read_settings(None, {})
