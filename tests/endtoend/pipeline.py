@@ -63,6 +63,7 @@ class Pipeline:
         if pid := self.server.pid():
             os.kill(pid, signal.SIGQUIT)
             wait_until(lambda: self.server.pid() is None, "the database to end")
+        self.server.remove()
 
     def start(self, *arguments: str) -> Running:
         name = f"{arguments[0]}-{next(self._numbers)}"

@@ -93,6 +93,7 @@ def test_a_worker_killed_at_any_moment_leaves_the_tables_of_an_undisturbed_run(
         assert run.truth() == run.undisturbed(fresh_database(postgres))
 
 
+@pytest.mark.long
 def test_a_database_killed_in_mid_batch_leaves_the_tables_of_an_undisturbed_run(
     folder: Path, postgres: EmbeddedPostgres
 ) -> None:
