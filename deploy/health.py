@@ -5,10 +5,14 @@ import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Info, generate_latest
 
 from indexer.errors import ConfigurationError
+
+BUILD = Info("cellwitness_build", "The version that runs.")
+BUILD.info({"version": version("cellwitness")})
 
 Readiness = Callable[[float], list[str]]
 """Unix time -> why not ready, in words; empty when ready."""
