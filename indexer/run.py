@@ -1,6 +1,5 @@
 """The loop that keeps a log in step with a chain: chooses a node, holds a session with it, and begins again."""
 
-import random
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -20,11 +19,12 @@ from indexer.ogmios.connection import redacted
 from indexer.ogmios.endpoints import Expected, judge, nobody_left, survey
 from indexer.ogmios.messages import InvalidFrame
 from indexer.ogmios.node import NodeFacts
+from indexer.outside import OgmiosNodes, Outside
 from indexer.protocol.profile import Profile, check_profiles, profile_digest
 from indexer.session import NodeStalled, Progress, Session
 
 AUDITED_STEPS: Final = 500
-"""Checked at each start, in well under a second. `cellwitness log verify` checks all of them."""
+"""Checked at each session's start, in well under a second. `cellwitness log verify` checks all of them."""
 
 FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -42,6 +42,7 @@ class FollowOptions(Struct, frozen=True, kw_only=True):
     partitions: int = DEFAULT_PARTITIONS  # of a new log, for life
     silence_seconds: float = 120.0  # Ogmios pings every 30 s
     stall_seconds: float = 300.0  # without a block, before another endpoint is asked
+    audited_steps: int = AUDITED_STEPS
 
 
 def run_follower(  # noqa: PLR0913  # the clock and the screen are the caller's
@@ -52,6 +53,7 @@ def run_follower(  # noqa: PLR0913  # the clock and the screen are the caller's
     stop: Callable[[], bool],
     pause: Callable[[float], None],
     on_progress: Callable[[Progress], None],
+    outside: Outside | None = None,
 ) -> None:
     """Follows until ``stop`` says so, or until the tip. ``pause`` sleeps, and returns early when stopped.
 
@@ -61,7 +63,8 @@ def run_follower(  # noqa: PLR0913  # the clock and the screen are the caller's
     check_profiles(profiles)
     if not options.endpoints:
         raise ConfigurationError("no endpoint is given: name at least one with --ogmios ws://HOST:PORT")
-    follower = _Follower(the_log, profiles, options, on_progress)
+    outside = outside or OgmiosNodes()
+    follower = _Follower(the_log, profiles, options, on_progress, outside)
     failures = 0
     with the_log.lease():
         while not stop():
@@ -94,7 +97,7 @@ def run_follower(  # noqa: PLR0913  # the clock and the screen are the caller's
             metrics.RECONNECTS.inc()
             failures = 0 if follower.counts["blocks"] > written else failures + 1
             longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**failures)
-            pause(longest * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, no secret
+            pause(longest * outside.jitter())
 
 
 class _Follower:
@@ -106,9 +109,11 @@ class _Follower:
         profiles: tuple[Profile, ...],
         options: FollowOptions,
         on_progress: Callable[[Progress], None],
+        outside: Outside,
     ) -> None:
         self._log, self._profiles, self._options = the_log, profiles, options
         self._on_progress = on_progress
+        self._outside = outside
         self._set_aside: dict[str, str] = {}
         self._skipped: dict[str, str] = {}
         self._url = ""
@@ -137,12 +142,13 @@ class _Follower:
                 self._begin(writer, facts)
             else:
                 self._check_opened(opened)
-                audit_tail(self._log, AUDITED_STEPS)
+                audit_tail(self._log, self._options.audited_steps)
             log.info("session_began", endpoint=redacted(self._url), version=facts.version, network=facts.network)
             session = Session(
                 log=self._log,
                 writer=writer,
                 profiles=self._profiles,
+                outside=self._outside,
                 url=self._url,
                 facts=facts,
                 in_flight=self._options.in_flight,
@@ -164,7 +170,7 @@ class _Follower:
             else None,
             security_parameter=opened.security_parameter if opened else None,
         )
-        found, order = judge(survey(self.urls_left(), self._set_aside), expected)
+        found, order = judge(survey(self.urls_left(), self._set_aside, self._outside.inspect), expected)
         for url, why in (*found.unwell.items(), *found.refused.items()):
             log.warning("endpoint_refused", endpoint=redacted(url), reason=why)
         if not order:

@@ -1,6 +1,5 @@
 """One session with one node: from the log's end and an intersection until something ends it."""
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Final, assert_never
 
@@ -9,6 +8,7 @@ from msgspec import Struct
 
 from indexer import metrics
 from indexer.chain import (
+    NO_BLOCK_HEIGHT,
     ORIGIN,
     BoundaryBlock,
     ChainMessage,
@@ -27,15 +27,16 @@ from indexer.log.port import Log, Writer
 from indexer.log.records import BlockEntry, Opened
 from indexer.log.steps import PlacedEvent, forward_step, place, rollback_step
 from indexer.log.tail import Tail, live_above, read_tail
-from indexer.ogmios.connection import Connection, ConnectionLost, redacted
+from indexer.ogmios.connection import ConnectionLost, redacted
 from indexer.ogmios.messages import (
     NEXT_BLOCK,
     NoIntersection,
     find_intersection,
     read_intersection,
 )
-from indexer.ogmios.node import NodeFacts, inspect_node
+from indexer.ogmios.node import NodeFacts
 from indexer.ogmios.prefilter import make_prefilter, read_all
+from indexer.outside import NodeConnection, Outside
 from indexer.protocol.profile import Profile, needles
 
 MAX_STEP_BLOCKS: Final = 1_000
@@ -71,6 +72,7 @@ class Session:
         log: Log,
         writer: Writer,
         profiles: tuple[Profile, ...],
+        outside: Outside,
         url: str,
         facts: NodeFacts,
         in_flight: int,
@@ -80,6 +82,7 @@ class Session:
         counts: dict[str, int],
     ) -> None:
         self._log, self._writer, self._profiles = log, writer, profiles
+        self._outside = outside
         self._url, self._eras = url, facts.eras
         self._in_flight = in_flight
         self._silence_seconds = silence_seconds
@@ -101,16 +104,16 @@ class Session:
 
     def run(self, *, until_tip: bool, stop: Callable[[], bool]) -> None:
         """Follows until ``stop``, or the node's tip where asked. Everything else that ends it is an error."""
-        connection = Connection(self._url, silence_seconds=self._silence_seconds)
+        connection = self._outside.connect(self._url, silence_seconds=self._silence_seconds)
         try:
             self._intersect(connection)
             connection.send(NEXT_BLOCK, times=self._in_flight)
-            heard = time.monotonic()
+            heard = self._outside.now()
             while not stop():
                 timeout = MAX_STEP_AGE_SECONDS if self._pending_blocks else 1.0
                 received = connection.receive(timeout)
                 if received:
-                    heard = time.monotonic()
+                    heard = self._outside.now()
                     try:
                         # Asked before the work: the node fetches while we decode.
                         connection.send(NEXT_BLOCK, times=len(received))
@@ -120,7 +123,7 @@ class Session:
                 if until_tip and received and self._at_tip():
                     self._flush()
                     return
-                if self._stall_seconds is not None and time.monotonic() - heard > self._stall_seconds:
+                if self._stall_seconds is not None and self._outside.now() - heard > self._stall_seconds:
                     raise NodeStalled(f"{redacted(self._url)} has sent no block for {self._stall_seconds:.0f} s")
             self._flush()
         except ConnectionLost:
@@ -130,7 +133,7 @@ class Session:
         finally:
             connection.close()
 
-    def _intersect(self, connection: Connection) -> None:
+    def _intersect(self, connection: NodeConnection) -> None:
         connection.send(find_intersection(self._offer))
         received = connection.receive(60.0)
         if not received:
@@ -138,6 +141,13 @@ class Session:
         buffer, start, end = received[0]
         answer = read_intersection(bytes(buffer[start:end]))
         if not isinstance(answer, NoIntersection):
+            # Judged now: a node that catches up fast may have overtaken us when it says its first rollback, which then
+            # looks like a fork, and like one that is too deep where it was far behind.
+            height = answer.tip.height if isinstance(answer.tip, Tip) else NO_BLOCK_HEIGHT
+            if answer.intersection != self._cursor.point and height < self._cursor.height:
+                raise NodeBehind(
+                    f"{redacted(self._url)} has its tip at height {height}, our chain has {self._cursor.height}"
+                )
             log.info("intersection_found", point=str(answer.intersection), offered_points=len(self._offer))
             self._tip = answer.tip
             self._report()
@@ -170,7 +180,7 @@ class Session:
     def _gather(self, effect: Append) -> None:
         if not self._pending_blocks:
             self._pending_parent = effect.parent
-            self._pending_since = time.monotonic()
+            self._pending_since = self._outside.now()
         self._pending_boundaries.update(effect.boundaries)
         for block in effect.blocks:
             entry = BlockEntry(block.height, block.point.slot, block.point.id)
@@ -187,7 +197,7 @@ class Session:
         last = self._pending_blocks[-1].id
         self._flush()
         self._pending_parent = last
-        self._pending_since = time.monotonic()
+        self._pending_since = self._outside.now()
         self._pending_boundaries = dict(effect.boundaries)
 
     def _time(self, slot: int) -> str:
@@ -196,7 +206,7 @@ class Session:
         return self._eras.time(slot)
 
     def _refreshed_eras(self, slot: int) -> EraHistory:
-        eras = inspect_node(self._url).eras
+        eras = self._outside.inspect(self._url).eras
         if not eras.covers(slot):
             raise Retryable(f"{redacted(self._url)} can't tell yet when slot {slot} is: its era history ends before it")
         return eras
@@ -212,7 +222,7 @@ class Session:
             idle
             or self._at_tip()
             or len(self._pending_blocks) >= MAX_STEP_BLOCKS
-            or time.monotonic() - self._pending_since >= MAX_STEP_AGE_SECONDS
+            or self._outside.now() - self._pending_since >= MAX_STEP_AGE_SECONDS
         ):
             self._flush()
 

@@ -97,6 +97,13 @@ def _check_end(log: Log, last: StoredSpine | None, to_step: int) -> None:
         if not batch.records:
             continue
         record, end = batch.records[0], log.end()
+        if record.step <= to_step:
+            raise LogDamaged(
+                f"partition {partition} holds a record of step {record.step} again after its last step",
+                step=record.step,
+                partition=partition,
+                seq=record.seq,
+            )
         if end is None or end.spine.step < record.step:
             raise LogDamaged(
                 f"partition {partition} goes on with step {record.step}, of which the spine knows nothing",

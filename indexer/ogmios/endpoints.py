@@ -1,7 +1,7 @@
 """Which of several nodes to follow: the first in the given order that is sound and not behind."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -33,7 +33,19 @@ class Survey(Struct, frozen=True):
     refused: Mapping[str, str]  # for good, as long as we run
 
 
-def survey(urls: Sequence[str], set_aside: Mapping[str, str], *, timeout_seconds: float = 5.0) -> Survey:
+class Inspect(Protocol):
+    """``inspect_node``, or what stands for it."""
+
+    def __call__(self, url: str, *, timeout_seconds: float) -> NodeFacts: ...
+
+
+def survey(
+    urls: Sequence[str],
+    set_aside: Mapping[str, str],
+    inspect: Inspect = inspect_node,
+    *,
+    timeout_seconds: float = 5.0,
+) -> Survey:
     """Asks every endpoint that was not set aside before."""
     facts: dict[str, NodeFacts] = {}
     unwell: dict[str, str] = {}
@@ -42,7 +54,7 @@ def survey(urls: Sequence[str], set_aside: Mapping[str, str], *, timeout_seconds
         if url in refused:
             continue
         try:
-            facts[url] = inspect_node(url, timeout_seconds=timeout_seconds)
+            facts[url] = inspect(url, timeout_seconds=timeout_seconds)
         except Retryable as error:
             unwell[url] = str(error)
         except (NodeRefused, InvalidChainData) as error:

@@ -127,6 +127,13 @@ def test_a_rollback_deeper_than_k_stops_the_follower() -> None:
         follow(before, [back(blocks[9 - K - 1].point)], K)
 
 
+def test_a_rollback_deeper_than_k_stops_the_follower_where_its_blocks_came_with_it_too() -> None:
+    """What the call itself brought is as final as what came before it."""
+    blocks = chain(20)
+    with pytest.raises(RollbackTooDeep):
+        follow(Cursor(ORIGIN), [*forward(blocks), back(blocks[19 - K - 1].point)], K)
+
+
 def test_what_was_final_once_stays_final_after_a_shallow_rollback() -> None:
     blocks = chain(10)
     cursor, _ = follow(Cursor(ORIGIN), [*forward(blocks), back(blocks[6].point)], K)

@@ -21,7 +21,7 @@ from indexer.log.audit import audit_tail, verify
 from indexer.log.canonical import canonical_lines
 from indexer.log.port import LogBusy, LogDamaged, LogEmpty, LogFull, LogMismatch, LogUnavailable
 from indexer.log.sqlite import SqliteLog, SqliteWriter
-from indexer.log.sqlite_file import APPLICATION_ID
+from indexer.log.sqlite_file import APPLICATION_ID, open_to_write
 from tests.indexer.log.chains import Scribe, Tree
 from tests.shared import ROOT
 
@@ -360,3 +360,22 @@ def test_memory_is_bounded_by_the_window_and_not_by_the_logs_length(
 
     peak(200)  # what is made once, such as decoders, is made here
     assert peak(2_400) < 1.2 * peak(600)
+
+
+def test_the_fence_and_the_reading_of_the_end_are_one_transaction_in_that_order(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read before the fence, the end may not be the last: the writer before may append between the two."""
+    written(path, 3).writer.close()
+    said: list[str] = []
+
+    def traced(path: Path) -> sqlite3.Connection:
+        connection = open_to_write(path)
+        connection.set_trace_callback(said.append)
+        return connection
+
+    monkeypatch.setattr("indexer.log.sqlite.open_to_write", traced)
+    writer = SqliteLog(path).writer()
+    kinds = [statement.split(maxsplit=1)[0] for statement in said]
+    writer.close()
+    assert kinds == ["BEGIN", "UPDATE", "SELECT", "COMMIT"]
