@@ -31,6 +31,17 @@ UPDATE checkpoints SET owner_epoch = checkpoints.owner_epoch + 1
    AND checkpoints.partition = ours.partition AND checkpoints.owner_epoch = ours.owner_epoch
 RETURNING checkpoints.partition, next_offset, last_seq, last_step, checkpoints.owner_epoch;
 
+-- hold_checkpoints --
+-- Locks the checkpoints that a batch begins from: until it ends nobody takes them. One that another worker took is not
+-- among the returned.
+SELECT checkpoints.partition
+  FROM checkpoints
+  JOIN unnest(%(partition)s::integer[], %(owner_epoch)s::bigint[], %(next_offset)s::bigint[])
+       AS ours (partition, owner_epoch, next_offset) USING (partition, owner_epoch, next_offset)
+ WHERE checkpoints.projection = %(projection)s
+ ORDER BY checkpoints.partition
+   FOR UPDATE OF checkpoints;
+
 -- advance_checkpoints --
 -- Moves each partition past its batch; one that another worker took is not among the returned.
 UPDATE checkpoints

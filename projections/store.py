@@ -1,6 +1,6 @@
 """The shell between the log and the tables: loads states, folds, writes rows and checkpoints in one transaction."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from psycopg.types.json import Jsonb
 
 from indexer.log.port import Batch, Log, LogEmpty, accept
+from indexer.log.records import Record
 from projections.batch import Battery, Folded, Known, Position, batteries_of, fold_batch
 from projections.database import Connection
 from projections.errors import OtherLog, OwnershipLost, SchemaMismatch, translated
@@ -40,6 +41,20 @@ class Checkpoint(Struct, frozen=True):
     last_seq: int
     last_step: int
     owner_epoch: int
+
+
+def advanced(before: Checkpoint, batch: Batch, accepted: Sequence[Record], folded: Folded) -> Checkpoint:
+    """Where a partition stands after a batch of which ``accepted`` was new.
+
+    A batch of records that were all seen before, as after a repair of the log, moves the offset alone. One may also end
+    on such records: the last sequence number is that of the last record that was new.
+    """
+    return replace(
+        before,
+        next_offset=batch.next_offset,
+        last_seq=accepted[-1].seq if accepted else before.last_seq,
+        last_step=folded.positions[-1].step if folded.positions else before.last_step,
+    )
 
 
 class Applied(Struct, frozen=True):
@@ -115,14 +130,14 @@ class Store:
         Raises OwnershipLost, LogDamaged, RetractionOfUnknown, DatabaseUnwell, DatabaseRefuses; nothing is written then.
         """
         with translated(), self._connection.transaction():
+            self._hold(batches)
             accepted = {
                 partition: accept(self.checkpoints[partition].last_seq, batch.records)
                 for partition, batch in batches.items()
             }
             known = self._known(record for records in accepted.values() for record in records)
             folded = {partition: fold_batch(records, known) for partition, records in accepted.items()}
-            # First of all writes: a worker that lost a partition waits or fails here, not after its rows.
-            moved = self._advance(batches, folded)
+            moved = self._advance(batches, accepted, folded)
             rows = sum(self._write(partition, each) for partition, each in folded.items())
         self.checkpoints.update(moved)
         newest = [each.positions[-1] for each in folded.values() if each.positions]
@@ -169,20 +184,28 @@ class Store:
                 live[key, deployment].append(Fact(event, fact, event_id, slot, height, block, utc))
         return Known(states, live)
 
-    def _advance(self, batches: Mapping[int, Batch], folded: Mapping[int, Folded]) -> dict[int, Checkpoint]:
+    def _hold(self, partitions: Collection[int]) -> None:
+        """First of all: what another worker projected meanwhile does not fit our batch, and would look like damage."""
+        held = [self.checkpoints[partition] for partition in partitions]
+        parameters = {
+            "projection": self._projection,
+            "partition": [each.partition for each in held],
+            "owner_epoch": [each.owner_epoch for each in held],
+            "next_offset": [each.next_offset for each in held],
+        }
+        found = {partition for (partition,) in self._connection.execute(QUERIES["hold_checkpoints"], parameters)}
+        if lost := set(partitions) - found:
+            raise OwnershipLost(frozenset(lost))
+
+    def _advance(
+        self, batches: Mapping[int, Batch], accepted: Mapping[int, Sequence[Record]], folded: Mapping[int, Folded]
+    ) -> dict[int, Checkpoint]:
         moved: dict[int, Checkpoint] = {}
         columns: dict[str, list[Any]] = {name: [] for name in _ADVANCE}
         for partition, batch in batches.items():
             before = self.checkpoints[partition]
-            # A batch of records that were all seen before, as after a repair of the log, moves the offset alone.
             position = folded[partition].positions[-1] if folded[partition].positions else None
-            after = replace(
-                before,
-                next_offset=batch.next_offset,
-                last_seq=max(before.last_seq, batch.records[-1].seq),
-                last_step=position.step if position else before.last_step,
-            )
-            moved[partition] = after
+            after = moved[partition] = advanced(before, batch, accepted[partition], folded[partition])
             values = (
                 *(
                     partition,

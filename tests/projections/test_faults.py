@@ -155,6 +155,40 @@ def test_a_zombie_writes_nothing_after_another_took_its_partition(
     heir.apply(next_batches(chain.log, heir, 5))
 
 
+def test_a_zombie_finds_its_partition_taken_and_not_the_log_damaged(
+    chain: TestChain, opened: Connection, store_of: MakeStore
+) -> None:
+    """What the heir already projected does not follow from the zombie's batch: that is no fault of the log."""
+    del opened
+    zombie = store_of([0, 1, 2])
+    late = next_batches(chain.log, zombie, 40)
+    heir = store_of([0, 1, 2])
+    heir.apply(next_batches(chain.log, heir, 60))
+    with pytest.raises(OwnershipLost) as lost:
+        zombie.apply(late)
+    assert lost.value.partitions == {0, 1, 2}
+
+
+def test_a_batch_that_ends_on_records_seen_before_goes_on_after_the_last_new_one(
+    chain: TestChain, postgres: EmbeddedPostgres, store_of: MakeStore, opened: Connection
+) -> None:
+    """A producer's repetition may come long after the original, and be the last that a reader gets for a while."""
+    store = store_of([0, 1, 2])
+    first = next_batches(chain.log, store, 1)
+    store.apply(first)
+    second = next_batches(chain.log, store, 30)
+    repeated = {
+        partition: replace(batch, records=(*batch.records, *first[partition].records))
+        for partition, batch in second.items()
+    }
+    store.apply(repeated)
+    while batches := next_batches(chain.log, store, 1000):
+        store.apply(batches)
+    quiet = fresh_database(postgres)
+    project(chain.log, quiet)
+    assert table_digests(opened) == digests(quiet)
+
+
 def test_two_workers_on_two_sets_of_partitions_write_what_one_does(
     chain: TestChain, postgres: EmbeddedPostgres
 ) -> None:
