@@ -4,7 +4,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --quiet --extra devnet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format bench clean
+.PHONY: help setup demo test quick check format bench simulate mutants clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -34,6 +34,13 @@ format: setup ## Rewrite the code in the project's format
 
 bench: setup ## Speed, as ratios within one run
 	@$(RUN) --group bench python -m tests.bench
+
+simulate: setup ## Nodes, log and readers under faults: SEED=…, BLOCKS=…, MIX=long|storm|calm, REPLAY=file
+	@$(RUN) python -m tests.simulation --seed $(or $(SEED),1) --blocks $(or $(BLOCKS),100000) --mix $(or $(MIX),long) \
+		$(if $(REPLAY),--replay $(REPLAY))
+
+mutants: setup ## Plant faults in our own code: each must be found
+	@$(RUN) python -m tests.simulation.mutate
 
 clean: ## Remove what the targets made, databases and logs of the demo included
 	rm -rf .venv .tools .cellwitness .mypy_cache .ruff_cache .pytest_cache .hypothesis

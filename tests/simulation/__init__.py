@@ -1,0 +1,1 @@
+"""A seeded simulation of the follower, the log and the projection. docs/simulation.md says what it shows."""

@@ -1,0 +1,113 @@
+"""What is checked in full at the end of a run, on the bytes."""
+
+from typing import Final
+
+from msgspec import Raw
+
+from indexer.log.audit import verify
+from indexer.log.canonical import CanonicalEvent, canonical_lines, encode_line
+from indexer.log.port import LogDamaged
+from indexer.log.records import Record
+from tests.simulation.blocks import SimBlock
+from tests.simulation.engine import PlainLog
+from tests.simulation.faults import InvariantBroken
+from tests.simulation.ledger import PROFILE
+from tests.simulation.plan import Action, Plan
+from tests.simulation.readers import reading_log
+from tests.simulation.tables import Tables, Worker, rows_of
+from tests.simulation.world import World
+
+SAMPLED_STEPS: Final = 12
+"""Steps at which the tables are compared with a fold of the log up to there, besides the last."""
+
+
+def check_end(world: World, *, rival: bool = True) -> None:
+    """Raises InvariantBroken. ``rival``: also compares with a follower that came late to the same chain."""
+    best = world.network.best.chain
+    if not world.store.sound:
+        _require_noticed(world)
+    report = verify(PlainLog(world.store))
+    if report.fault is not None:
+        raise InvariantBroken("I2", f"the log is not sound: {report.fault}")
+    wanted = _expected_lines(best)
+    found = list(canonical_lines(PlainLog(world.store), len(best) - 1))
+    if found != wanted:
+        lost, doubled = len(set(wanted) - set(found)), len(found) - len(set(found))
+        raise InvariantBroken("I1", f"{lost} events lost, {doubled} doubled, of {len(wanted)}")
+    if rival:
+        _check_rival(world, wanted)
+    _check_tables(world)
+
+
+def _require_noticed(world: World) -> None:
+    """Damage that no follower met on its way is met by `verify`'s reading of what readers see."""
+    report = verify(reading_log(world.store))
+    if report.fault is None:
+        raise InvariantBroken("audit", f"{world.store.torn} {world.store.copies} is not noticed")
+    world.count("damage noticed by verify")
+    world.store.mend()
+
+
+def _expected_lines(chain: list[SimBlock]) -> list[bytes]:
+    return [
+        encode_line(
+            CanonicalEvent(
+                height=block.entry.height,
+                slot=block.entry.slot,
+                block=block.entry.id,
+                fact=each.fact,
+                type=each.kind,
+                key=each.key,
+                deployment=PROFILE.name,
+                event=Raw(each.body),
+            )
+        )
+        for block in chain
+        if block.ours
+        for each in block.facts
+    ]
+
+
+def _check_rival(world: World, wanted: list[bytes]) -> None:
+    """I13: another follower, which saw no fork, has the same canonical log at every height up to the final one."""
+    settings = world.settings
+    rival = World(Plan(settings, (Action("sync"),)))
+    rival.network.nodes[next(iter(rival.network.nodes))].chain[:] = world.network.best.chain
+    rival.tree.by_id = world.tree.by_id
+    for node in rival.network.nodes.values():
+        node.tree = rival.tree
+    rival.oracle._tree = world.tree
+    rival.run()
+    final = min(rival.oracle.final_height, world.oracle.final_height)
+    ours, theirs = (list(canonical_lines(PlainLog(each.store), final)) for each in (world, rival))
+    if ours != theirs or ours != wanted[: len(ours)]:
+        raise InvariantBroken("I13", f"two followers of one chain differ at or below final height {final}")
+
+
+def _check_tables(world: World) -> None:
+    """I8 at steps from all over the run, I9, and that readers caught up."""
+    try:
+        world.readers.catch_up()
+    except LogDamaged as damage:
+        raise InvariantBroken("I2", f"a reader finds a sound log damaged: {damage}") from damage
+    tables = world.readers.tables
+    log = reading_log(world.store)
+    rebuilt = Tables(world.settings.partitions)
+    worker = Worker(log, rebuilt)
+    for partition in range(world.settings.partitions):
+        worker.take(partition)
+    end = world.oracle.steps - 1
+    while rebuilt.consistent_step < end:
+        worker.round(500)
+    if rebuilt.digest() != tables.digest():
+        raise InvariantBroken("I9", "rebuilt and live tables differ")
+    records = [record for step in world.store.steps for part in step.records for record in part]
+    for step in sorted({end, *(end * at // SAMPLED_STEPS for at in range(SAMPLED_STEPS))}):
+        if tables.rows_at(step) != rows_of(_live_at(records, step)):
+            raise InvariantBroken("I8", f"the tables at step {step} are not the fold of the log up to it")
+
+
+def _live_at(records: list[Record], step: int) -> list[Record]:
+    seen = [record for record in records if record.step <= step and record.kind != "marker"]
+    gone = {record.retracts for record in seen if record.kind == "retraction"}
+    return [record for record in seen if record.kind == "event" and record.id not in gone]

@@ -1,0 +1,59 @@
+"""What a simulated run ends with, and how processes die in it."""
+
+from typing import Final, Literal
+
+Moment = Literal["before", "after", "middle"]
+MOMENTS: Final[tuple[Moment, ...]] = ("before", "after", "middle")
+
+
+class InvariantBroken(Exception):
+    """The run shows a fault. ``invariant`` names what does not hold, such as I3."""
+
+    def __init__(self, invariant: str, message: str) -> None:
+        super().__init__(f"{invariant}: {message}")
+        self.invariant = invariant
+
+
+class Killed(BaseException):
+    """kill -9. No handler of the product may see it; what its ``finally`` clauses do has no effect any more."""
+
+
+class Process:
+    """A process, as far as its effects can be cut off: counted, killed at any of them, or stopped for a while."""
+
+    def __init__(self, name: str, *, kill_at: tuple[int, Moment] | None = None, pause_at: int | None = None) -> None:
+        self.name = name
+        self.alive = True
+        self.paused = False
+        self.effects = 0
+        self._kill_at, self._pause_at = kill_at, pause_at
+
+    def kill_after(self, effects: int, moment: Moment) -> None:
+        self._kill_at = (self.effects + effects, moment)
+
+    def pause_after(self, effects: int) -> None:
+        self._pause_at = self.effects + effects
+
+    def begin(self) -> bool:
+        """At the start of an effect. True where the process has to be stopped here for a while. Raises Killed."""
+        if not self.alive:
+            raise Killed
+        self.effects += 1
+        if self._kill_at is not None and self.effects >= self._kill_at[0] and self._kill_at[1] == "before":
+            self.die()
+        if self._pause_at is not None and self.effects >= self._pause_at:
+            self._pause_at = None
+            return True
+        return False
+
+    def killed_in_the_middle(self) -> bool:
+        return self._kill_at is not None and self.effects >= self._kill_at[0] and self._kill_at[1] == "middle"
+
+    def end(self) -> None:
+        """After the effect, before whoever asked for it hears of it. Raises Killed."""
+        if self._kill_at is not None and self.effects >= self._kill_at[0]:
+            self.die()
+
+    def die(self) -> None:
+        self.alive = False
+        raise Killed

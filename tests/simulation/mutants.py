@@ -1,0 +1,208 @@
+# ruff: noqa: E501  # texts as they stand in the code
+"""Faults planted in our own code, one at a time. Each must be found by the simulation or by the fast tests."""
+
+from typing import Final
+
+from msgspec import Struct
+
+
+class Mutant(Struct, frozen=True):
+    """In ``file`` the one place that reads ``text`` reads ``instead``."""
+
+    name: str
+    file: str
+    text: str
+    instead: str
+
+
+FOLLOW, SESSION, RUN = "indexer/follow.py", "indexer/session.py", "indexer/run.py"
+STEPS, TAIL, PORT, AUDIT = "indexer/log/steps.py", "indexer/log/tail.py", "indexer/log/port.py", "indexer/log/audit.py"
+SQLITE, STORE, BATCH = "indexer/log/sqlite.py", "projections/store.py", "projections/batch.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "cursor before events",
+        SQLITE,
+        """            self._connection.execute("INSERT INTO spine VALUES (?, ?, ?)", (step.spine.step, spine, stored.digest))
+            self._connection.executemany(""",
+        """            self._connection.execute("INSERT INTO spine VALUES (?, ?, ?)", (step.spine.step, spine, stored.digest))
+            self._connection.execute("COMMIT")
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(""",
+    ),
+    Mutant(
+        "fence after read",
+        SQLITE,
+        """                query = "UPDATE fence SET epoch = epoch + 1 RETURNING epoch"
+                (self._epoch,) = self._connection.execute(query).fetchone()
+                # Read in the transaction that fences: nobody can append between the two.
+                self._end = _last(self._connection)""",
+        """                self._end = _last(self._connection)
+                self._connection.execute("COMMIT")
+                query = "UPDATE fence SET epoch = epoch + 1 RETURNING epoch"
+                (self._epoch,) = self._connection.execute(query).fetchone()
+                self._connection.execute("BEGIN IMMEDIATE")""",
+    ),
+    Mutant("zombie not fenced", SQLITE, "if epoch != self._epoch:", "if epoch < self._epoch:"),
+    Mutant(
+        ">= for > above the point",
+        TAIL,
+        "ids = {block.id for block in on_chain if block.height > height}",
+        "ids = {block.id for block in on_chain if block.height >= height}",
+    ),
+    Mutant(
+        "the block at the point is left too",
+        FOLLOW,
+        "del self.entries[target + 1 :]",
+        "del self.entries[target:]",
+    ),
+    Mutant(
+        "retraction to one partition only",
+        STEPS,
+        "for partition, target in reversed(live):",
+        "for partition, target in reversed([each for each in live if each[0] == 0]):",
+    ),
+    Mutant(
+        "retractions in the order of the events",
+        STEPS,
+        "for partition, target in reversed(live):",
+        "for partition, target in live:",
+    ),
+    Mutant(
+        "marker forgotten where nothing happened",
+        STEPS,
+        "        for partition in range(self.partitions):\n            self.add(",
+        "        for partition in range(self.partitions):\n            if self._records[partition] or not partition:"
+        "\n             self.add(",
+    ),
+    Mutant(
+        "incarnation always 1",
+        STEPS,
+        "incarnation = 1 + retracted.get((placed.fact, block.id), 0)",
+        "incarnation = 1",
+    ),
+    Mutant(
+        "incarnation by fact alone",
+        STEPS,
+        "incarnation = 1 + retracted.get((placed.fact, block.id), 0)",
+        "incarnation = 1 + sum(times for (fact, _), times in retracted.items() if fact == placed.fact)",
+    ),
+    Mutant(
+        "final height falls with a rollback",
+        STEPS,
+        "            final_height=previous.spine.final_height,\n",
+        "            final_height=min(previous.spine.final_height, to_height - 1),\n",
+    ),
+    Mutant(
+        "final height forgets what was higher",
+        STEPS,
+        "final_height=max(previous.spine.final_height, last.height - security_parameter),",
+        "final_height=last.height - security_parameter,",
+    ),
+    Mutant(
+        "a rollback deeper than k is followed",
+        FOLLOW,
+        "        if to_height < self.final_height:\n            raise self._too_deep(point)\n",
+        "",
+    ),
+    Mutant(
+        "a rollback of k blocks is refused",
+        FOLLOW,
+        "if to_height < self.final_height:",
+        "if to_height <= self.final_height:",
+    ),
+    Mutant("a node behind is a rollback", FOLLOW, "if tip_height < newest.height:", "if tip_height < 0:"),
+    Mutant(
+        "a node behind that catches up is a rollback",
+        SESSION,
+        "if answer.intersection != self._cursor.point and height < self._cursor.height:",
+        "if height < 0 and self._cursor.height < 0:",
+    ),
+    Mutant(
+        "undo by slot only",
+        FOLLOW,
+        "if entry.id == point.id and entry.slot == point.slot:",
+        "if entry.slot <= point.slot:",
+    ),
+    Mutant("the parent's link is not checked", FOLLOW, "if block.parent != parent:", "if not block.parent:"),
+    Mutant("the height is not checked", FOLLOW, "if block.height != height + 1 and not (", "if False and not ("),
+    Mutant("the slot is not checked", FOLLOW, "block.point.slot <= newest.slot", "block.point.slot < 0"),
+    Mutant(
+        "pending blocks are not written before an undo",
+        SESSION,
+        "                case Undo():\n                    self._flush()\n",
+        "                case Undo():\n",
+    ),
+    Mutant(
+        "retracted counts are not refreshed",
+        SESSION,
+        "        self._retracted = read_tail(self._log).retracted\n",
+        "",
+    ),
+    Mutant(
+        "a step is written although its writer failed",
+        SQLITE,
+        "        self._broken = True  # until the commit has answered\n",
+        "",
+    ),
+    Mutant("the tail is not audited", RUN, "audit_tail(self._log, self._options.audited_steps)", "pass"),
+    Mutant("the tail ends too early", TAIL, "if blocks and blocks[-1].height <= final and not wanted:", "if blocks:"),
+    Mutant(
+        "retractions are read from too late",
+        TAIL,
+        "if stored.spine.final_height > NO_BLOCK_HEIGHT and reached <= final:",
+        "if stored.spine.height <= final:",
+    ),
+    Mutant(
+        "a chain left is taken for the current one",
+        TAIL,
+        "ceiling = spine.height if ceiling is None else min(ceiling, spine.height)",
+        "ceiling = spine.height",
+    ),
+    Mutant("origin is offered by a log with blocks", TAIL, "if isinstance(self.since, Point) and", "if"),
+    Mutant("a reader steps over a gap", PORT, "if record.seq != last_seq + 1:", "if record.seq < last_seq + 1:"),
+    Mutant("a reader takes a record twice", PORT, "if record.seq <= last_seq:", "if record.seq < 0:"),
+    Mutant(
+        "the checkpoint goes back with repeated records",
+        STORE,
+        "last_seq=accepted[-1].seq if accepted else before.last_seq,",
+        "last_seq=max(before.last_seq, batch.records[-1].seq),",
+    ),
+    Mutant(
+        "the checkpoint outside the transaction",
+        STORE,
+        "        with translated(), self._connection.transaction():\n            self._hold(batches)\n",
+        "        with translated():\n            self._hold(batches)\n",
+    ),
+    Mutant("ownership is not looked at first", STORE, "            self._hold(batches)\n", ""),
+    Mutant(
+        "a refold forgets the retraction",
+        BATCH,
+        "        fact = self._live[battery].pop(record.retracts, None)\n",
+        "        fact = self._live[battery].get(record.retracts)\n",
+    ),
+    Mutant(
+        "a refold does not end what is gone",
+        BATCH,
+        "        for table, key in old.keys() - new.keys():\n            self.versions.close(table, key, step)\n",
+        "",
+    ),
+    Mutant(
+        "a row's span does not end",
+        "projections/versions.py",
+        "        if not fresh:\n            self.close(table, key, step)\n",
+        "",
+    ),
+    Mutant(
+        "what is doubled after the end is not noticed",
+        AUDIT,
+        "if record.step <= to_step:",
+        "if record.step < 0:",
+    ),
+    Mutant(
+        "a step that failed is taken for written",
+        SESSION,
+        "        self._writer.append(step)\n        metrics.LAST_STEP.set_to_current_time()\n        for placed in events:",
+        "        try:\n            self._writer.append(step)\n        except Retryable:\n            pass\n        for placed in events:",
+    ),
+)

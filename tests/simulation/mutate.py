@@ -1,0 +1,156 @@
+"""`make mutants`: plants each fault in a copy of the tree and says what finds it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import click
+from msgspec import Struct
+
+from tests.shared import ROOT
+from tests.simulation.mutants import MUTANTS, Mutant
+
+PARTS: Final = ("indexer", "projections", "consumers", "deploy", "tests", "pyproject.toml", "README.md")
+TESTS: Final = (
+    "tests/indexer/test_follow.py",
+    "tests/indexer/log/test_steps.py",
+    "tests/indexer/log/test_tail.py",
+    "tests/indexer/log/test_walks.py",
+    "tests/simulation/test_simulation.py::test_a_walk_that_once_found_a_fault_finds_none",
+)
+ENGINE_TESTS: Final = (
+    "tests/indexer/log/test_contract.py",
+    "tests/indexer/log/test_sqlite.py::test_the_fence_and_the_reading_of_the_end_are_one_transaction_in_that_order",
+)
+DATABASE_TESTS: Final = ("tests/projections/test_faults.py",)
+"""For faults in what the simulation has a double for."""
+SIMULATION: Final = (
+    *("-m", "tests.simulation", "--mix", "storm", "--seed", "mutants", "--blocks", "5000", "--shrink-seconds", "0"),
+)
+PYTEST: Final = ("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider")
+TIMEOUT_SECONDS: Final = 150
+NEVER_ENDED: Final = "it never ended"
+
+
+class MutantLost(Exception):
+    """The code no longer reads as the mutant expects: rewrite the mutant."""
+
+
+class Verdict(Struct, frozen=True):
+    """What became of one mutant."""
+
+    mutant: Mutant
+    simulation: str  # the invariant or error that it found, or nothing
+    tests: str  # the test that found it, or nothing
+    seconds: float
+
+    @property
+    def killed(self) -> bool:
+        return bool(self.simulation or self.tests)
+
+
+def plant(mutant: Mutant, tree: Path) -> None:
+    """Raises MutantLost unless the text is there, once."""
+    file = tree / mutant.file
+    source = file.read_text()
+    found = source.count(mutant.text)
+    if found != 1:
+        raise MutantLost(f"{mutant.name}: its text is {found} times in {mutant.file}, not once")
+    changed = source.replace(mutant.text, mutant.instead)
+    compile(changed, mutant.file, "exec")  # a mutant that is no Python proves nothing
+    file.write_text(changed)
+
+
+def judge(mutant: Mutant) -> Verdict:
+    """Plants it in a copy and looks who notices."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="cellwitness-mutant-") as folder:
+        tree = Path(folder)
+        for part in PARTS:
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(ROOT / part, tree / part)
+        plant(mutant, tree)
+        simulated = found = ""
+        if mutant.file == "indexer/log/sqlite.py":
+            found = _failed_test(_python(tree, *PYTEST, *ENGINE_TESTS))
+        elif mutant.file == "projections/store.py":
+            found = _failed_test(_python(tree, *PYTEST, *DATABASE_TESTS))
+        else:
+            simulated = _failed_run(mutant, _python(tree, *SIMULATION))
+            found = "" if simulated else _failed_test(_python(tree, *PYTEST, *TESTS))
+    return Verdict(mutant, simulated, found, time.monotonic() - began)
+
+
+def _python(tree: Path, *arguments: str) -> str | None:
+    """Runs in the copy; what it said, where it failed."""
+    command = [sys.executable, *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(
+            command, cwd=tree, env=environment, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return NEVER_ENDED
+    return None if done.returncode == 0 else done.stdout + done.stderr
+
+
+def _failed_run(mutant: Mutant, said: str | None) -> str:
+    if said is None or said == NEVER_ENDED:
+        return said or ""
+    found = re.search(r"^FAILED: (?:InvariantBroken: )?([A-Za-z0-9]+)", said, re.MULTILINE)
+    if found is None:
+        raise MutantLost(f"{mutant.name}: the simulation did not run: {said[-2000:]}")
+    return found[1]
+
+
+def _failed_test(said: str | None) -> str:
+    for line in (said or "").splitlines():
+        if line.startswith(("FAILED ", "ERROR ")):
+            return line.split(" ", 1)[1].split(" - ")[0].removeprefix("tests/")
+    return said or ""
+
+
+def judge_all(mutants: Sequence[Mutant], workers: int) -> list[Verdict]:
+    for mutant in mutants:
+        source = (ROOT / mutant.file).read_text()
+        if source.count(mutant.text) != 1:
+            raise MutantLost(f"{mutant.name}: its text is not once in {mutant.file}: rewrite the mutant")
+    verdicts = []
+    with ThreadPoolExecutor(workers) as pool:
+        for verdict in pool.map(judge, mutants):
+            verdicts.append(verdict)
+            fate = "killed" if verdict.killed else "SURVIVED"
+            click.echo(f"{fate:<10}{verdict.mutant.name:<50}{verdict.simulation:<18}{verdict.tests}")
+    return verdicts
+
+
+@click.command()
+@click.option("--workers", default=2, help="Mutants judged at once.")
+@click.option("--only", default="", help="Those whose name holds this text.")
+def main(workers: int, only: str) -> None:
+    """Plants faults in our code, one at a time; each must be found."""
+    began = time.monotonic()
+    verdicts = judge_all([mutant for mutant in MUTANTS if only in mutant.name], workers)
+    survivors = [verdict.mutant.name for verdict in verdicts if not verdict.killed]
+    simulated = sum(bool(verdict.simulation) for verdict in verdicts)
+    click.echo(
+        f"\n{len(verdicts)} mutants, {len(verdicts) - len(survivors)} killed, {simulated} of them by the simulation, "
+        f"in {time.monotonic() - began:.0f} s"
+    )
+    if survivors:
+        click.echo("survivors: " + "; ".join(survivors))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Projection workers of a run: who owns what, who dies when, and what the tables must say then."""
+
+from collections.abc import Callable
+from typing import Final
+
+from indexer.log.port import LogDamaged
+from projections.batch import Battery
+from projections.rows import EVENTS
+from tests.simulation.engine import SimLog, Store, Torn
+from tests.simulation.faults import InvariantBroken, Process
+from tests.simulation.oracle import Oracle
+from tests.simulation.plan import DEATHS, Action
+from tests.simulation.tables import Tables, Worker, WorkerKilled, rows_of
+
+CHECKED: Final = 2
+"""Batteries whose rows are folded anew after each batch; all of them are at the end of the run."""
+
+
+class Readers:
+    """Two workers and the tables that they fill."""
+
+    def __init__(self, store: Store, oracle: Oracle, partitions: int, count: Callable[[str], None]) -> None:
+        self._store, self._oracle, self._count = store, oracle, count
+        self.tables = Tables(partitions)
+        log = reading_log(store)
+        self._workers = (Worker(log, self.tables), Worker(log, self.tables))
+        for partition in range(partitions):
+            self._workers[partition % 2].take(partition)
+
+    def project(self, action: Action) -> None:
+        worker, other = self._workers[action.a], self._workers[1 - action.a]
+        if not self._store.visible:
+            return
+        thief = other if action.c >= len(DEATHS) else None
+        death = "" if thief else DEATHS[action.c]
+        try:
+            touched = worker.round(action.b, death=death, thief=thief)  # type: ignore[arg-type]  # mypy widens it
+        except LogDamaged as damage:
+            if self._store.sound:
+                raise InvariantBroken("I2", f"a reader finds a sound log damaged: {damage}") from damage
+            self._count("damage noticed by a reader")
+        except WorkerKilled:
+            self._count(f"worker killed {death}")
+            worker.restart()
+        else:
+            self._count("batch projected" if thief is None else "partition taken in mid-batch")
+            self._check(touched)
+
+    def reassign(self, action: Action) -> None:
+        self._workers[action.a].take(action.b)
+        self._count("partition reassigned")
+
+    def catch_up(self) -> None:
+        """Every partition to the log's end, by whoever owns it."""
+        end = len(self._store.steps) - 1
+        for at, checkpoint in enumerate(self.tables.checkpoints):
+            if not any(worker.owned.get(at) == checkpoint for worker in self._workers):
+                self._workers[0].take(at)
+        for worker in self._workers:
+            for _ in range(end + 2):
+                if all(mine.last_step >= end for mine in worker.owned.values()):
+                    break
+                worker.round(100_000)
+        if self.tables.consistent_step != end:
+            raise InvariantBroken("I12", f"the tables stay at step {self.tables.consistent_step} of {end}")
+
+    def _check(self, touched: set[Battery]) -> None:
+        """I8 for the log's present end."""
+        for battery in sorted(touched)[:CHECKED]:
+            live = [each for at in self._oracle.live for each in at if each.record.key == battery[0]]
+            partition = live[0].partition if live else None
+            if partition is None or self.tables.checkpoints[partition].last_step != self._oracle.steps - 1:
+                continue
+            if self.tables.rows_now(battery) != rows_of(each.record for each in live):
+                held = len(self.tables.now[EVENTS].get(battery, {}))
+                raise InvariantBroken(
+                    "I8", f"the tables at step {self._oracle.steps - 1} are not the fold of {battery[0]}'s {len(live)} "
+                    f"live events; they hold {held}"
+                )  # fmt: skip
+
+
+def reading_log(store: Store) -> SimLog:
+    """The log as a reader has it: what is damaged is, but nothing fails."""
+    return SimLog(
+        store,
+        Process("reader"),
+        effect_begins=lambda _: None,
+        take_fault=lambda: None,
+        take_read_fault=lambda: False,
+        tear=_never,
+        count=lambda _: None,
+    )
+
+
+def _never(*_: object, **__: object) -> Torn:
+    raise AssertionError("readers write nothing")

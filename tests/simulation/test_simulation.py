@@ -1,0 +1,79 @@
+"""The simulator in the suite: runs of many seeds, and walks that once found something."""
+
+import msgspec
+import pytest
+
+from tests.simulation.plan import LONG, STORM, Action, Plan, Weights, make_plan
+from tests.simulation.regressions import REGRESSIONS
+from tests.simulation.run import Result, failure_of, nothing, simulate
+from tests.simulation.shrink import shrink
+
+SEEDS = [f"suite/{number}" for number in range(8)]
+
+
+def run(seeds: list[str], blocks: int, weights: Weights) -> Result:
+    total = nothing()
+    for seed in seeds:
+        total.add(simulate(make_plan(seed, blocks, weights=weights)))
+    return total
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_no_storm_of_faults_loses_doubles_or_hides_a_fact(part: int) -> None:
+    """Invariants I1 to I9, I12 and I13, in runs where no fault is rare."""
+    total = run([f"storm/{part}/{number}" for number in range(15)], 400, STORM)
+    assert total.rollbacks > 60
+    for happened in (
+        "follower killed",
+        "follower fenced off",
+        "append: hang",
+        "append: tear",
+        "lie noticed: ChainBroken",
+    ):
+        assert total.faults[happened] > 0, f"no run had: {happened}"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part", range(4))
+def test_no_long_walk_over_forks_loses_doubles_or_hides_a_fact(part: int) -> None:
+    """With the storms, a hundred thousand blocks."""
+    total = nothing()
+    number = 0
+    while total.blocks < 25_000:
+        total.add(simulate(make_plan(f"long/{part}/{number}", 6_000, weights=LONG), rival=number == 0))
+        number += 1
+    assert total.rollbacks > 1_000
+
+
+@pytest.mark.parametrize("name", [*REGRESSIONS])
+def test_a_walk_that_once_found_a_fault_finds_none(name: str) -> None:
+    plan = msgspec.json.decode(REGRESSIONS[name], type=Plan)
+    assert failure_of(plan) is None
+
+
+def test_one_seed_is_one_run() -> None:
+    plan = make_plan("same", 300)
+    assert make_plan("same", 300) == plan
+    first, second = simulate(plan), simulate(plan)
+    assert msgspec.json.encode(first) == msgspec.json.encode(second)
+
+
+def test_a_failing_walk_is_shortened_to_what_it_fails_by() -> None:
+    """Here: three grows, of which the last but one comes after a fork."""
+
+    def fails(plan: Plan) -> str | None:
+        kinds = [action.kind for action in plan.actions]
+        wrong = "fork" in kinds and kinds[kinds.index("fork") :].count("grow") >= 2
+        return "InvariantBroken: I1: made up" if wrong else None
+
+    plan = make_plan("shrink", 500)
+    short, failure, least = shrink(plan, seconds=30, fails=fails)
+    assert [action.kind for action in short.actions] == ["fork", "grow", "grow"]
+    assert failure.startswith("InvariantBroken: I1")
+    assert least
+    assert msgspec.json.decode(msgspec.json.encode(short), type=Plan) == short
+
+
+def test_a_plan_without_actions_ends_at_the_tip() -> None:
+    settings = make_plan("none", 1).settings
+    assert simulate(Plan(settings, (Action("silence"),))).blocks == 1
