@@ -26,9 +26,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     ogmios: tuple[str, ...] = ("ws://127.0.0.1:1337",)  # endpoints in order of preference
     profile: tuple[str, ...] = ()  # deployment profiles, TOML files
-    log: str = "sqlite:events.db"  # the event log: sqlite:PATH
+    log: str = "sqlite:events.db"  # the event log: sqlite:PATH or kafka://HOST:PORT/NETWORK
+    kafka: dict[str, str | int | bool] = {}  # of Kafka's clients, by Kafka's names: indexer/log/kafka_settings.py
     db: str = EMBEDDED  # PostgreSQL: postgresql://…, or a server of our own under data_dir
     data_dir: str = ".cellwitness"  # where the embedded PostgreSQL lives
+    standby: bool = False  # of the follower: wait while another one writes
     since: str = "origin"  # where a new log begins: origin, or SLOT.ID of a block
     partitions: int = 12  # of a new log, fixed for its life
     in_flight: int = 100  # nextBlock requests on their way
@@ -49,14 +51,35 @@ def read_settings(file: Path | None, environment: Mapping[str, str]) -> tuple[Se
     for variable, text in environment.items():
         if not variable.startswith(PREFIX) or variable == f"{PREFIX}CONFIG" or variable.startswith(_OF_KUBERNETES):
             continue
-        key = _known(variable.removeprefix(PREFIX).lower(), "the environment")
+        name = variable.removeprefix(PREFIX).lower()
+        if name.startswith("kafka_"):
+            setting = name.removeprefix("kafka_").replace("_", ".")
+            values["kafka"] = _flat(values.get("kafka", {})) | {setting: text}
+            origins["kafka"] = f"{origins['kafka']}, {variable}" if "kafka" in origins else variable
+            continue
+        key = _known(name, "the environment")
         is_list = key in ("ogmios", "profile")
         values[key] = [part.strip() for part in text.split(",") if part.strip()] if is_list else text
         origins[key] = variable
+    if "kafka" in values:
+        values["kafka"] = _flat(values["kafka"])
     try:
         return msgspec.convert(values, Settings, strict=False), origins
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"a setting is not what it should be: {error}") from error
+
+
+def _flat(table: Any) -> Any:
+    """``security.protocol = "SSL"`` is a table in a table to TOML, and one name with a dot to Kafka."""
+    if not isinstance(table, dict):
+        return table
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}.{inner}": each for inner, each in _flat(value).items()}
+        else:
+            flat[key] = value
+    return flat
 
 
 def _table(file: Path) -> dict[str, Any]:
@@ -80,6 +103,9 @@ def _known(key: str, where: str) -> str:
 def shown(settings: Settings) -> dict[str, Any]:
     """The settings for people and logs, without passwords."""
     plain = msgspec.to_builtins(settings)
+    for name in plain["kafka"]:
+        if "password" in name:
+            plain["kafka"][name] = "…"
     return {
         key: [without_password(v) for v in value] if isinstance(value, list | tuple) else without_password(value)
         for key, value in plain.items()
@@ -106,7 +132,7 @@ _PASSWORD_WORD: Final = re.compile(r"password\s*=\s*('[^']*'?|\S+)", re.IGNORECA
 def default_map(settings: Settings, origins: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """What click takes where a flag is not given: only what somebody set, so that each command's own default shows."""
     plain = msgspec.to_builtins(settings)
-    given = {_PARAMETERS.get(key, key): plain[key] for key in origins}
+    given = {_PARAMETERS.get(key, key): plain[key] for key in origins if key != "kafka"}
     flat: dict[str, Any] = dict.fromkeys(("follow", "timeline"), given)
     flat["project"] = {key: value for key, value in given.items() if key != "http"}
     if "project_http" in given:

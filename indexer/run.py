@@ -1,6 +1,6 @@
 """The loop that keeps a log in step with a chain: chooses a node, holds a session with it, and begins again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -12,15 +12,17 @@ from indexer.chain import ORIGIN, PointOrOrigin
 from indexer.errors import ConfigurationError, Retryable
 from indexer.follow import NodeBehind
 from indexer.log.audit import audit_tail
-from indexer.log.port import Fenced, Log, LogBusy, LogEmpty, LogMismatch, LogUnavailable, Writer
-from indexer.log.records import DEFAULT_PARTITIONS, Opened
-from indexer.log.steps import opened_step
+from indexer.log.port import Fenced, Log, LogBusy, LogEmpty, LogMismatch, LogUnavailable, StoredSpine, Writer
+from indexer.log.records import DEFAULT_PARTITIONS, Forward, Opened
+from indexer.log.repair import Mender, mend_tail
+from indexer.log.steps import PlacedEvent, opened_step
 from indexer.ogmios.connection import redacted
 from indexer.ogmios.endpoints import Expected, judge, nobody_left, survey
 from indexer.ogmios.messages import InvalidFrame
 from indexer.ogmios.node import NodeFacts
 from indexer.outside import OgmiosNodes, Outside
 from indexer.protocol.profile import Profile, check_profiles, profile_digest
+from indexer.refetch import refetch
 from indexer.session import NodeStalled, Progress, Session
 
 AUDITED_STEPS: Final = 500
@@ -28,6 +30,7 @@ AUDITED_STEPS: Final = 500
 
 FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 30.0
+STANDBY_SECONDS: Final = 2.0  # between two looks at the lease
 
 log = structlog.get_logger(component="follower")
 
@@ -41,6 +44,7 @@ class FollowOptions(Struct, frozen=True, kw_only=True):
     since: PointOrOrigin = ORIGIN  # where a new log begins
     partitions: int = DEFAULT_PARTITIONS  # of a new log, for life
     silence_seconds: float = 120.0  # Ogmios pings every 30 s
+    standby: bool = False  # wait for the lease, and again after another follower took over
     stall_seconds: float = 300.0  # without a block, before another endpoint is asked
     audited_steps: int = AUDITED_STEPS
 
@@ -58,46 +62,68 @@ def run_follower(  # noqa: PLR0913  # the clock and the screen are the caller's
     """Follows until ``stop`` says so, or until the tip. ``pause`` sleeps, and returns early when stopped.
 
     What another try may mend is tried again for ever, with growing pauses; with ``until_tip`` a few times.
-    Raises LogBusy, Fenced and every OperatorMustAct.
+    Raises LogBusy and Fenced, unless it stands by, and every OperatorMustAct.
     """
     check_profiles(profiles)
     if not options.endpoints:
         raise ConfigurationError("no endpoint is given: name at least one with --ogmios ws://HOST:PORT")
     outside = outside or OgmiosNodes()
     follower = _Follower(the_log, profiles, options, on_progress, outside)
-    failures = 0
-    with the_log.lease():
-        while not stop():
-            written = follower.counts["blocks"]
-            try:
-                follower.session(stop)
-            except (Fenced, LogBusy):
-                raise
-            except NodeBehind as error:
-                # Nothing more is to be had of a node that is behind us.
-                log.warning("node_behind", reason=str(error))
-                if options.until_tip and len(follower.urls_left()) <= 1:
-                    return
-                follower.skip(str(error))
-            except NodeStalled as error:
-                log.warning("node_stalled", reason=str(error))
-                follower.skip(str(error))
-            except InvalidFrame as error:
-                log.error("node_set_aside", reason=str(error))
-                follower.set_aside(str(error))
-                continue
-            except Retryable as error:
-                if isinstance(error, LogUnavailable):
-                    metrics.INDETERMINATE.inc()
-                log.warning("session_ended", reason=str(error))
-                if options.until_tip and failures >= 5:
-                    raise
-            else:
+    said = ""
+    while not stop():
+        try:
+            with the_log.lease():
+                _follow(follower, options, stop, pause, outside.jitter)
                 return
-            metrics.RECONNECTS.inc()
-            failures = 0 if follower.counts["blocks"] > written else failures + 1
-            longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**failures)
-            pause(longest * outside.jitter())
+        except (LogBusy, Fenced, LogUnavailable) as error:
+            if not options.standby:
+                raise
+            if str(error) != said:
+                said = str(error)
+                log.info("standing_by", reason=said)
+            pause(STANDBY_SECONDS * outside.jitter())
+
+
+def _follow(
+    follower: "_Follower",
+    options: FollowOptions,
+    stop: Callable[[], bool],
+    pause: Callable[[float], None],
+    jitter: Callable[[], float],
+) -> None:
+    """Session after session, as the one who holds the lease."""
+    failures = 0
+    while not stop():
+        written = follower.counts["blocks"]
+        try:
+            follower.session(stop)
+        except (Fenced, LogBusy):
+            raise
+        except NodeBehind as error:
+            # Nothing more is to be had of a node that is behind us.
+            log.warning("node_behind", reason=str(error))
+            if options.until_tip and len(follower.urls_left()) <= 1:
+                return
+            follower.skip(str(error))
+        except NodeStalled as error:
+            log.warning("node_stalled", reason=str(error))
+            follower.skip(str(error))
+        except InvalidFrame as error:
+            log.error("node_set_aside", reason=str(error))
+            follower.set_aside(str(error))
+            continue
+        except Retryable as error:
+            if isinstance(error, LogUnavailable):
+                metrics.INDETERMINATE.inc()
+            log.warning("session_ended", reason=str(error))
+            if options.until_tip and failures >= 5:
+                raise
+        else:
+            return
+        metrics.RECONNECTS.inc()
+        failures = 0 if follower.counts["blocks"] > written else failures + 1
+        longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**failures)
+        pause(longest * jitter())
 
 
 class _Follower:
@@ -142,6 +168,8 @@ class _Follower:
                 self._begin(writer, facts)
             else:
                 self._check_opened(opened)
+                if isinstance(writer, Mender):
+                    self._mend(writer, opened, facts)
                 audit_tail(self._log, self._options.audited_steps)
             log.info("session_began", endpoint=redacted(self._url), version=facts.version, network=facts.network)
             session = Session(
@@ -160,6 +188,15 @@ class _Follower:
             session.run(until_tip=self._options.until_tip, stop=stop)
         finally:
             writer.close()
+
+    def _mend(self, writer: Mender, opened: Opened, facts: NodeFacts) -> None:
+        def from_chain(before: StoredSpine, step: Forward) -> Sequence[PlacedEvent]:
+            return refetch(self._url, facts.eras, self._profiles, opened.network_magic, (before, step))
+
+        for each in mend_tail(self._log, writer, from_chain, AUDITED_STEPS):
+            log.warning(
+                "step_mended", step=each.step, partition=each.partition, first_seq=each.first_seq, records=each.count
+            )
 
     def _choose(self, opened: Opened | None) -> tuple[str, NodeFacts]:
         expected = Expected(

@@ -1,5 +1,6 @@
 """Fixtures that more than one part of the tests needs."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests import kafka
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +32,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return file, secret
+
+
+@pytest.fixture(scope="session")
+def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """HOST:PORT of the session's broker. Required, never skipped: without Java and Maven these tests fail."""
+    with kafka.cluster(tmp_path_factory.mktemp("kafka")) as cluster:
+        yield cluster.bootstrap

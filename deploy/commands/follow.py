@@ -9,12 +9,12 @@ import click
 import structlog
 
 from deploy.health import serve_health
+from deploy.logs import log_of
 from deploy.progress import ChainProgress
 from deploy.settings import without_password
 from deploy.stopping import Stop
 from indexer.chain import ORIGIN, Point, PointOrOrigin
 from indexer.errors import ConfigurationError
-from indexer.log.urls import open_log
 from indexer.protocol.profile import Profile, load_profile
 from indexer.run import FollowOptions, run_follower
 from indexer.session import Progress
@@ -30,7 +30,9 @@ STALE_SECONDS = 300.0
 @click.option(
     "--profile", multiple=True, metavar="FILE", help="A deployment profile (TOML); several deployments: several files."
 )
-@click.option("--log", "log_url", metavar="URL", help="The event log to write: sqlite:PATH.")
+@click.option(
+    "--log", "log_url", metavar="URL", help="The event log to write: sqlite:PATH or kafka://HOST:PORT/NETWORK."
+)
 @click.option("--until-tip", is_flag=True, help="End, with 0, when nothing more is to be had for now.")
 @click.option(
     "--since", default="origin", show_default=True, metavar="POINT", help="Where a NEW log begins: origin or SLOT.ID."
@@ -41,6 +43,7 @@ STALE_SECONDS = 300.0
 @click.option(
     "--in-flight", default=100, show_default=True, type=click.IntRange(1, 1000), help="Requests on their way."
 )
+@click.option("--standby", is_flag=True, help="Where another follower writes, wait, and take over when it dies.")
 @click.option("--http", metavar="HOST:PORT", help="Serve /metrics, /health/live and /health/ready here.")
 @click.option("--json", "as_json", is_flag=True, help="Print how it ended as JSON.")
 def follow(  # each argument is a flag
@@ -51,13 +54,14 @@ def follow(  # each argument is a flag
     since: str,
     partitions: int,
     in_flight: int,
+    standby: bool,
     http: str | None,
     as_json: bool,
 ) -> None:
     """Follows a Cardano node through Ogmios and writes what concerns the deployments to the event log.
 
     Begins where the log ends. Start it again after any crash: it goes on from its last step, and writes nothing twice.
-    One follower writes to a log; a second one ends with exit code 3 and says who holds it.
+    One follower writes to a log; a second one ends with exit code 3 and says who holds it, or waits with --standby.
 
     \b
     The devnet of `cellwitness devnet run`:
@@ -75,9 +79,10 @@ def follow(  # each argument is a flag
         in_flight=in_flight,
         since=read_point(since),
         partitions=partitions,
+        standby=standby,
     )
     stop = Stop()
-    the_log = open_log(log_url or "sqlite:events.db")
+    the_log = log_of(log_url or "sqlite:events.db")
     watch = Watch()
     if http:
         serve_health(http, watch.why_not_ready)

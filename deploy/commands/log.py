@@ -19,12 +19,14 @@ from deploy.log_view import (
     shown_step,
     step_line,
 )
+from deploy.logs import log_of
 from deploy.progress import ChainProgress
+from deploy.settings import without_password
 from deploy.text import final_words
 from indexer.log.audit import Report, verify
 from indexer.log.canonical import CanonicalDigest, canonical_lines, up_to
+from indexer.log.copy import copy_log
 from indexer.log.port import Log, LogEmpty, StoredSpine
-from indexer.log.urls import open_log
 
 WAIT_SECONDS = 1.0  # between looks at Ctrl-C, not between steps
 
@@ -38,7 +40,7 @@ json_option: Callable[[Any], Any] = click.option(
 
 @click.group()
 def log() -> None:
-    """Reads the event log. Nothing here writes, and all of it works while a follower does.
+    """Reads the event log. Nothing but `copy` writes, and all of it works while a follower does.
 
     \b
     Is it whole?                     cellwitness log verify
@@ -207,9 +209,35 @@ def canonical(log_url: str, to: str, digest_only: bool, as_json: bool) -> None:
         click.echo(f"{digest.events} events up to height {height}, digest {digest.hexdigest()}", err=True)
 
 
+@log.command(name="copy")
+@click.option("--from", "source_url", required=True, metavar="URL", help="The log to copy; it may be being written.")
+@click.option(
+    "--to", "target_url", required=True, metavar="URL", help="Where to: a new log, or a copy that was cut off."
+)
+@json_option
+def copy_command(source_url: str, target_url: str, as_json: bool) -> None:
+    """Copies a log, from one engine to the other or within one, and proves both equal by digest.
+
+    \b
+    cellwitness log copy --from sqlite:events.db --to kafka://127.0.0.1:9092/preprod
+
+    A copy that was cut off goes on where it ended. To move house: stop the follower, copy, start it on the new log.
+    """
+    with (
+        _opened(source_url) as source,
+        _opened(target_url) as target,
+        ChainProgress(f"copy → {without_password(target_url)}", "steps") as bar,
+    ):
+        copied = copy_log(source, target, lambda at: bar.update(done=at.steps, total=at.to_step + 1, events=at.records))
+    if as_json:
+        _json(copied)
+    else:
+        click.echo(f"equal: {copied.steps:,} steps, {copied.records:,} records written, digest {copied.digest}")
+
+
 @contextmanager
 def _opened(log_url: str) -> Iterator[Log]:
-    the_log = open_log(log_url)
+    the_log = log_of(log_url)
     try:
         yield the_log
     except LogEmpty:

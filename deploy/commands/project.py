@@ -8,9 +8,9 @@ from msgspec.structs import asdict
 
 from deploy.database import database, db_options
 from deploy.health import serve_health
+from deploy.logs import log_of
 from deploy.progress import ChainProgress
 from deploy.stopping import Stop
-from indexer.log.urls import open_log
 from projections.database import connect
 from projections.run import BATCH_RECORDS, Progress, Worker
 
@@ -61,7 +61,7 @@ def project(
     cellwitness project --log sqlite:events.db --db postgresql://me@db.example/cellwitness --http 127.0.0.1:9101
     """
     stop = Stop()
-    the_log = open_log(log_url)
+    the_log = log_of(log_url)
     watch = Watch()
     if http:
         serve_health(http, watch.why_not_ready)

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from rich.console import Console
 
-from tests.bench import following, log_speed, memory, projecting, whole
+from tests.bench import following, kafka, log_speed, memory, projecting, whole
 from tests.bench.plan import QUICK, Plan
 from tests.bench.report import Report, Section, machine, markdown, print_report
 
@@ -25,11 +25,16 @@ SECTIONS: Final[dict[str, Callable[[Plan], Iterable[Section]]]] = {
     "projection": lambda plan: [projecting.measure(plan)],
 }
 
+ON_REQUEST: Final[dict[str, Callable[[Plan], Iterable[Section]]]] = {"kafka": lambda plan: [kafka.measure(plan)]}
+"""Starts a broker, which needs Java and Maven: `--only kafka`."""
+
 
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     arguments.add_argument("--quick", action="store_true", help="seconds instead of minutes: shows that it runs")
-    arguments.add_argument("--only", action="append", choices=SECTIONS, help="only this section; may be repeated")
+    arguments.add_argument(
+        "--only", action="append", choices=[*SECTIONS, *ON_REQUEST], help="only this section; may be repeated"
+    )
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file as well")
     arguments.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables to this file as well")
     chosen = arguments.parse_args()
@@ -45,7 +50,7 @@ def main() -> None:
     gc.freeze()
     for name in chosen.only or SECTIONS:
         with progress.status(f"measuring: {name}"):
-            sections += SECTIONS[name](QUICK if chosen.quick else Plan())
+            sections += (SECTIONS | ON_REQUEST)[name](QUICK if chosen.quick else Plan())
     report = Report(began | {"load after": round(os.getloadavg()[0], 1)}, tuple(sections))
     screen = Console()
     print_report(report, screen if screen.is_terminal else Console(width=160))

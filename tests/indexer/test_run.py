@@ -18,14 +18,19 @@ from indexer.chain import ORIGIN, Point, Tip
 from indexer.errors import OperatorMustAct
 from indexer.follow import ChainBroken, RollbackTooDeep
 from indexer.log.audit import verify
+from indexer.log.kafka import KafkaLog
 from indexer.log.port import LogBusy, LogDamaged, LogMismatch
 from indexer.log.records import Forward, Rollback
+from indexer.log.replay import replay
 from indexer.log.urls import open_log
-from indexer.ogmios.node import NodeRefused
+from indexer.ogmios.node import NodeRefused, inspect_node
+from indexer.refetch import refetch
 from indexer.run import FollowOptions, run_follower
 from indexer.session import Progress
+from tests.indexer.log.test_kafka_damage import Topics, write_topics
 from tests.indexer.nodes import MAGIC, PROFILE, K, ScriptedNode, backward, forward, scripted
 from tests.indexer.test_follow import chain as linked
+from tests.kafka import new_log
 from tests.shared import shared
 
 
@@ -354,6 +359,52 @@ def test_a_second_follower_of_one_log_is_refused_while_the_first_lives(url: str)
         wait_until(lambda: bool(seen))
         with pytest.raises(LogBusy):
             follow(url, node.url)
+
+
+def test_a_standby_waits_and_takes_over_when_the_other_is_gone(url: str) -> None:
+    chain = devnet()
+    first = open_log(url)
+    with serve(chain) as node, ExitStack() as stack:
+        with first.lease():
+            seen = stack.enter_context(following(url, node.url, standby=True))
+            time.sleep(0.3)
+            assert not seen
+        wait_until(lambda: bool(seen) and seen[-1].height >= len(chain) - 1)
+    first.close()
+
+
+def test_a_follower_on_kafka_mends_a_torn_step_before_it_goes_on(url: str, kafka_servers: str) -> None:
+    chain = devnet()
+    with serve(chain) as node:
+        follow(url, node.url, partitions=3)
+        source = open_log(url)
+        topics = Topics(list(replay(source, 0, last_step(url))))
+        source.close()
+        topics.groups[-1][1] = []
+        kafka_url = new_log(kafka_servers, "devnet")
+        log = open_log(kafka_url)
+        assert isinstance(log, KafkaLog)
+        write_topics(log, topics, kafka_servers)
+        assert verify(log).fault is not None
+        log.close()
+        chain.grow(5)
+        follow(kafka_url, node.url, partitions=3)
+        follow(url, node.url)
+        assert points_in(kafka_url) == points_in(url) == points_of(chain)
+
+
+def test_blocks_of_a_step_are_read_again_while_the_chain_has_them(url: str) -> None:
+    chain = devnet()
+    with serve(chain) as node:
+        follow(url, node.url)
+        log = open_log(url)
+        before, stored = list(log.spine())[-2:]
+        log.close()
+        assert isinstance(stored.spine, Forward)
+        eras = inspect_node(node.url).eras
+        assert refetch(node.url, eras, (PROFILE,), MAGIC, (before, stored.spine)) == []
+    with serve(devnet(3)) as other, pytest.raises(LogDamaged, match="no longer has its blocks"):
+        refetch(other.url, eras, (PROFILE,), MAGIC, (stored, stored.spine))
 
 
 def test_nobody_listening_is_tried_a_few_times_and_then_left_to_the_caller(url: str) -> None:

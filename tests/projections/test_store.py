@@ -1,13 +1,17 @@
 import itertools
 import random
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from deploy.postgres import EmbeddedPostgres
+from indexer.log.copy import copy_log
+from indexer.log.urls import open_log
 from projections.database import connect
 from projections.digest import table_digests
+from tests.kafka import new_log
 from tests.postgres import fresh_database
 from tests.projections.chain import Life, walk
 from tests.projections.conftest import MakeChain
@@ -79,3 +83,19 @@ def test_undone_blocks_leave_what_they_would_have_left_had_they_never_been(
         now, never = rows_at(one, None), rows_at(two, None)
         assert now == never
         assert [each.rows_all for each in table_digests(one)] != [each.rows_all for each in table_digests(two)]
+
+
+def test_tables_from_a_log_on_kafka_are_those_from_the_file(
+    postgres: EmbeddedPostgres, make_chain: MakeChain, kafka_servers: str
+) -> None:
+    chain = make_chain("log.db", Life(5, 3, hostile=True))
+    walk(chain, 25)
+    with closing(open_log(new_log(kafka_servers, chain.log.opened().network))) as log:
+        copy_log(chain.log, log)
+        digests = []
+        for source in (chain.log, log):
+            url = fresh_database(postgres)
+            project(source, url, batch_records=7)
+            with connect(url) as connection:
+                digests.append(table_digests(connection))
+    assert digests[0] == digests[1]

@@ -7,24 +7,38 @@ from pathlib import Path
 import pytest
 
 from indexer.log import sqlite_file
+from indexer.log.kafka import KafkaLog
+from indexer.log.kafka_writer import KafkaWriter
 from indexer.log.port import Log
 from indexer.log.sqlite import SqliteLog
+from indexer.log.urls import open_log as open_log_url
 from tests.indexer.log.memory import MemoryLog, MemoryStore
+from tests.kafka import new_log
 
 OpenLog = Callable[[], Log]
 """Another handle on one and the same log, as another process would have."""
 
 
-def _sqlite(path: Path) -> OpenLog:
+def _sqlite(request: pytest.FixtureRequest) -> OpenLog:
+    path: Path = request.getfixturevalue("tmp_path")
     return lambda: SqliteLog(path / "events.db")
 
 
-def _memory(_: Path) -> OpenLog:
+def _memory(_: pytest.FixtureRequest) -> OpenLog:
     store = MemoryStore()
     return lambda: MemoryLog(store)
 
 
-ENGINES: dict[str, Callable[[Path], OpenLog]] = {"memory": _memory, "sqlite": _sqlite}
+def _kafka(request: pytest.FixtureRequest) -> OpenLog:
+    url = new_log(request.getfixturevalue("kafka_servers"))
+    return lambda: open_log_url(url)
+
+
+ENGINES: dict[str, Callable[[pytest.FixtureRequest], OpenLog]] = {
+    "kafka": _kafka,
+    "memory": _memory,
+    "sqlite": _sqlite,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -43,10 +57,26 @@ def _close_every_file(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         connection.close()
 
 
+@pytest.fixture(autouse=True)
+def _close_every_producer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A killed follower closes none either; here its threads and sockets must not outlive the test."""
+    made: list[KafkaWriter] = []
+    begin = KafkaWriter.__init__
+
+    def kept(writer: KafkaWriter, log: KafkaLog) -> None:
+        begin(writer, log)
+        made.append(writer)
+
+    monkeypatch.setattr(KafkaWriter, "__init__", kept)
+    yield
+    for writer in made:
+        writer.close()
+
+
 @pytest.fixture(params=sorted(ENGINES))
-def open_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenLog]:
+def open_log(request: pytest.FixtureRequest) -> Iterator[OpenLog]:
     handles: list[Log] = []
-    make = ENGINES[request.param](tmp_path)
+    make = ENGINES[request.param](request)
 
     def open_one() -> Log:
         handles.append(make())
