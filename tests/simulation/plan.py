@@ -1,11 +1,12 @@
 """A run's plan: its settings and its walk, a list of actions. All chance is here; what follows from a plan is fixed."""
 
 from random import Random
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
 from tests.simulation.blocks import Mix
+from tests.simulation.engine import Outcome
 from tests.simulation.faults import MOMENTS
 from tests.simulation.tables import BATCHES
 
@@ -14,7 +15,7 @@ Kind = Literal[
     "kill", "pause", "append fault", "read fault", "copy", "project", "reassign",
 ]  # fmt: skip
 LIES: Final = ("gap", "height", "slot", "deep")
-OUTCOMES: Final = ("unavailable before", "unavailable after", "hang", "hang", "tear", "lose silently", "full")
+OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 DEATHS: Final = ("", "", "", "", "", "", "before commit", "after commit", "in commit")
 
 
@@ -58,7 +59,7 @@ STORM: Final = Weights(
     8,
     {
         "grow": 300, "fork": 160, "return": 60, "sync": 60, "silence": 60, "lag": 8, "down": 8, "up": 20, "drop": 30,
-        "freeze": 3, "garbage": 2, "lie": 6, "kill": 25, "pause": 8, "append fault": 25, "read fault": 8, "copy": 3,
+        "freeze": 3, "garbage": 2, "lie": 6, "kill": 25, "pause": 8, "append fault": 25, "read fault": 8, "copy": 10,
         "project": 90, "reassign": 8,
     },
 )  # fmt: skip

@@ -6,7 +6,7 @@ from tests.shared import ROOT
 from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.mutate import MutantLost, judge, plant
 
-SMOKE = ("a node behind is a rollback", "retraction to one partition only", "a reader takes a record twice")
+SMOKE = ("incarnation always 1", "retraction to one partition only", "the tail is not audited")
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from tests.simulation.plan import LONG, STORM, Action, Plan, Weights, make_plan
+from tests.simulation.engine import Outcome
+from tests.simulation.plan import LONG, OUTCOMES, STORM, Action, Plan, Weights, make_plan
 from tests.simulation.regressions import REGRESSIONS
 from tests.simulation.run import Result, failure_of, nothing, simulate
 from tests.simulation.shrink import shrink
@@ -77,3 +78,12 @@ def test_a_failing_walk_is_shortened_to_what_it_fails_by() -> None:
 def test_a_plan_without_actions_ends_at_the_tip() -> None:
     settings = make_plan("none", 1).settings
     assert simulate(Plan(settings, (Action("silence"),))).blocks == 1
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_a_step_that_failed_is_written_again_and_nothing_after_it_is_lost(outcome: Outcome) -> None:
+    """I12: whatever became of the append, and though nothing else goes wrong after it."""
+    plan = make_plan("failed", 1)
+    actions = (Action("grow", 0, 9), Action("append fault", OUTCOMES.index(outcome), 1), Action("grow", 0, 3))
+    result = simulate(Plan(plan.settings, (*actions, Action("silence"), Action("grow", 0, 2))), rival=False)
+    assert result.faults[f"append: {outcome}"] == 1

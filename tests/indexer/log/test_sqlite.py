@@ -379,3 +379,19 @@ def test_the_fence_and_the_reading_of_the_end_are_one_transaction_in_that_order(
     kinds = [statement.split(maxsplit=1)[0] for statement in said]
     writer.close()
     assert kinds == ["BEGIN", "UPDATE", "SELECT", "COMMIT"]
+
+
+def test_a_writer_whose_append_failed_writes_no_more(path: Path) -> None:
+    """It does not know whether the step is there: only a new writer that reads the end does."""
+    scribe = written(path, 3)
+    writer = scribe.writer
+    assert isinstance(writer, SqliteWriter)
+    writer._connection.set_progress_handler(lambda: 1, 1)  # as if the disk did not answer
+    with pytest.raises(LogUnavailable, match="interrupt"):
+        scribe.forward(Tree().grow(scribe.chain, 1))
+    writer._connection.set_progress_handler(None, 1)
+    with pytest.raises(LogUnavailable, match="failed before"):
+        scribe.forward(Tree().grow(scribe.chain, 1))
+    scribe.restart()
+    scribe.forward(Tree().grow(scribe.chain, 1))
+    scribe.writer.close()
