@@ -169,6 +169,29 @@ def test_a_zombie_finds_its_partition_taken_and_not_the_log_damaged(
     assert lost.value.partitions == {0, 1, 2}
 
 
+def test_the_checkpoint_moves_in_the_transaction_that_writes_the_rows(
+    chain: TestChain, opened: Connection, store_of: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault between the two leaves neither."""
+    store = store_of([0, 1, 2])
+    store.apply(next_batches(chain.log, store, 5))
+    before, stood = table_digests(opened), dict(store.checkpoints)
+
+    def fault(*_: object) -> int:
+        raise DatabaseUnwell("the connection broke")
+
+    monkeypatch.setattr(store, "_write", fault)
+    batches = next_batches(chain.log, store, 5)
+    with pytest.raises(DatabaseUnwell):
+        store.apply(batches)
+    assert table_digests(opened) == before
+    again = store_of([0, 1, 2])
+    assert {at: each.next_offset for at, each in again.checkpoints.items()} == {
+        at: each.next_offset for at, each in stood.items()
+    }
+    again.apply(next_batches(chain.log, again, 5))
+
+
 def test_a_batch_that_ends_on_records_seen_before_goes_on_after_the_last_new_one(
     chain: TestChain, postgres: EmbeddedPostgres, store_of: MakeStore, opened: Connection
 ) -> None:

@@ -34,7 +34,11 @@ ENGINE_TESTS: Final = (
     f"{_SQLITE}::test_the_fence_and_the_reading_of_the_end_are_one_transaction_in_that_order",
     f"{_SQLITE}::test_a_writer_whose_append_failed_writes_no_more",
 )
-DATABASE_TESTS: Final = ("tests/projections/test_faults.py", "-k", "zombie or seen_before or a_gap or never_had")
+DATABASE_TESTS: Final = (
+    "tests/projections/test_faults.py",
+    "-k",
+    "zombie or transaction or seen_before or a_gap or never_had",
+)
 """For faults in what the simulation has a double for."""
 SIMULATION: Final = (
     *("-m", "tests.simulation", "--mix", "storm", "--seed", "mutants", "--blocks", "5000", "--shrink-seconds", "0"),
