@@ -12,7 +12,7 @@ from indexer.chain import ORIGIN, PointOrOrigin
 from indexer.errors import ConfigurationError, Retryable
 from indexer.follow import NodeBehind
 from indexer.log.audit import audit_tail
-from indexer.log.port import Fenced, Log, LogBusy, LogEmpty, LogMismatch, LogUnavailable, StoredSpine, Writer
+from indexer.log.port import Fenced, Log, LogBusy, LogMismatch, LogUnavailable, StoredSpine, Writer
 from indexer.log.records import DEFAULT_PARTITIONS, Forward, Opened
 from indexer.log.repair import Mender, mend_tail
 from indexer.log.steps import PlacedEvent, opened_step
@@ -249,6 +249,3 @@ class _Follower:
 def deployments(profiles: tuple[Profile, ...]) -> Mapping[str, str]:
     """Deployment names with the digests of their profiles, as step 0 records them."""
     return {profile.name: profile_digest(profile) for profile in profiles}
-
-
-__all__ = ["FollowOptions", "LogEmpty", "run_follower"]
