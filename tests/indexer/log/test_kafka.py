@@ -465,6 +465,39 @@ def test_a_broker_killed_under_a_writer_loses_no_acknowledged_step(
         log.close()
 
 
+@pytest.mark.long
+def test_a_reader_finds_partitions_whose_leaders_moved(tmp_path: Path) -> None:
+    with cluster(tmp_path, 3) as brokers:
+        log = kafka_log(f"kafka://{brokers.bootstrap}/test")
+        scribe = grown(log, 5)
+        names = [log.topics().chain, log.topics().events]
+        for _ in range(2):
+            assert log.end() == scribe.writer.end
+            with administrator(brokers.bootstrap) as admin:
+                moved = {
+                    TopicPartition(topic["name"], partition["partition_index"]): [
+                        *partition["replica_nodes"][1:],
+                        partition["replica_nodes"][0],
+                    ]
+                    for topic in admin.describe_topics(names)
+                    for partition in topic["partitions"]
+                }
+                assert set(admin.alter_partition_reassignments(moved).values()) == {None}
+                admin.elect_leaders(0, raise_errors=False)
+                deadline = time.monotonic() + 60
+                while any(
+                    partition["leader_id"] != moved[topic["name"], partition["partition_index"]][0]
+                    for topic in admin.describe_topics(names)
+                    for partition in topic["partitions"]
+                ):
+                    assert time.monotonic() < deadline
+                    time.sleep(0.1)
+            assert log.end() == scribe.writer.end
+            assert log.ends()
+        scribe.writer.close()
+        log.close()
+
+
 @pytest.mark.chaos
 def test_of_three_brokers_any_one_may_die(tmp_path: Path) -> None:
     with cluster(tmp_path, 3) as brokers:
