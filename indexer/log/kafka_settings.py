@@ -23,8 +23,8 @@ BOOTSTRAP_SECONDS: Final = 15.0
 METADATA_SECONDS: Final = REQUEST_SECONDS / 2
 """How old a client's knowledge of who leads a partition may be: less than a request lasts.
 
-kafka-python asks for the ends of partitions again and again at a broker that no longer leads them, and learns of the new
-leader only when its metadata grow old: with the default that is after five minutes, in which a follower stands still.
+kafka-python asks for the ends of partitions again and again at a broker that no longer leads them, and learns of the
+new leader only when its metadata grow old: with the default after five minutes, in which a follower stands still.
 """
 
 

@@ -23,6 +23,7 @@ from indexer.log.audit import verify
 from indexer.log.copy import copy_log
 from indexer.log.kafka import KafkaLog
 from indexer.log.kafka_lease import Claim, holder
+from indexer.log.kafka_records import record_from_kafka, record_headers
 from indexer.log.kafka_topics import find_name
 from indexer.log.partition import partition_of
 from indexer.log.port import Fenced, LogBusy, LogEmpty, LogMismatch, LogUnavailable
@@ -523,3 +524,12 @@ def test_of_three_brokers_any_one_may_die(tmp_path: Path) -> None:
         assert (report.fault, report.to_step) == (None, 15)
         scribe.writer.close()
         log.close()
+
+
+def test_a_record_is_the_same_whatever_the_order_of_its_headers(log: KafkaLog) -> None:
+    """As written they are read by place, in any other order by name."""
+    grown(log, 12).rollback(5)
+    for record in log.read(1, 0, 10_000).records:
+        headers = record_headers(record, MAGIC)
+        for order in (headers, headers[::-1], [*headers[1:], headers[0]]):
+            assert record_from_kafka(order, bytes(record.body)) == record
