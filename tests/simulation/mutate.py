@@ -77,17 +77,22 @@ def plant(mutant: Mutant, tree: Path) -> None:
     file.write_text(changed)
 
 
+def plant_in_copy(mutant: Mutant, tree: Path) -> None:
+    """Copies our code into an empty folder and plants the mutant there. Raises MutantLost."""
+    for part in PARTS:
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / part, tree / part)
+    plant(mutant, tree)
+
+
 def judge(mutant: Mutant) -> Verdict:
     """Plants it in a copy and looks who notices."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cellwitness-mutant-") as folder:
         tree = Path(folder)
-        for part in PARTS:
-            if (ROOT / part).is_dir():
-                shutil.copytree(ROOT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(ROOT / part, tree / part)
-        plant(mutant, tree)
+        plant_in_copy(mutant, tree)
         simulated = found = ""
         if mutant.file == "indexer/log/sqlite.py":
             found = _failed_test(_python(tree, *PYTEST, *ENGINE_TESTS))

@@ -444,7 +444,7 @@ def test_a_copy_into_another_log_is_refused(log: KafkaLog, tmp_path: Path) -> No
     source.close()
 
 
-@pytest.mark.chaos
+@pytest.mark.long
 def test_a_broker_killed_under_a_writer_loses_no_acknowledged_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -499,7 +499,7 @@ def test_a_reader_finds_partitions_whose_leaders_moved(tmp_path: Path) -> None:
         log.close()
 
 
-@pytest.mark.chaos
+@pytest.mark.long
 def test_of_three_brokers_any_one_may_die(tmp_path: Path) -> None:
     with cluster(tmp_path, 3) as brokers:
         log = kafka_log(f"kafka://{brokers.bootstrap}/test")
