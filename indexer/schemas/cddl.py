@@ -18,7 +18,7 @@ from indexer.protocol.reading import (
 _PAYLOAD_TYPES: Final = {
     "battery_id": (f"bstr .size (1..{MAX_BATTERY_ID_BYTES})", "UTF-8"),
     "challenge": (f"bstr .size {CHALLENGE_BYTES}", "id of the transaction that made the commitment"),
-    "counter": ("uint", "rises with each reading"),
+    "counter": (f"{UINT[0]}..{UINT[1]}", "rises with each reading"),
     "state": ("state", ""),
     "schema_version": (str(SCHEMA_VERSION), ""),
 }
@@ -38,7 +38,7 @@ def reading_cddl() -> str:
         _line(key, "", _integer(bounds), name, required=required)
         for key, (name, bounds, required) in STATE_FIELDS.items()
     )
-    state += _line(CELL_VOLTAGES_KEY, "", "[* uint]", "cell_voltages_mv", required=False)
+    state += _line(CELL_VOLTAGES_KEY, "", f"[* {_integer(UINT)}]", "cell_voltages_mv", required=False)
     names = "".join(f"; {number}: {name}\n" for number, name in ALGORITHMS.items())
     return (
         f"; A signed battery reading, profile {PROFILE_FORM}. Written by `cellwitness schema cddl`: do not edit.\n"
@@ -58,4 +58,5 @@ def _line(key: int, name: str, kind: str, comment: str, *, required: bool = True
 
 
 def _integer(bounds: tuple[int, int]) -> str:
-    return {UINT: "uint", INT: "int"}.get(bounds, f"{bounds[0]}..{bounds[1]}")
+    # An unsigned integer is spelled as its range: some tools take a negative one for a `uint`.
+    return "int" if bounds == INT else f"{bounds[0]}..{bounds[1]}"
