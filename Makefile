@@ -4,7 +4,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --quiet --extra devnet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format bench simulate mutants chaos kafka clean
+.PHONY: help setup demo test quick check format bench simulate mutants chaos kafka schemas clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -48,6 +48,12 @@ chaos: setup ## Everything as processes, under faults: MINUTES=…, SEED=…, CO
 
 kafka: setup ## Apache Kafka on this machine, until Ctrl-C; BROKERS=3 for three brokers
 	@$(RUN) python -m deploy.kafka.broker
+
+schemas: setup ## Write docs/schemas anew from the code
+	@mkdir -p docs/schemas
+	@$(RUN) cellwitness schema events > docs/schemas/events.schema.json
+	@$(RUN) cellwitness schema asyncapi > docs/schemas/asyncapi.json
+	@$(RUN) cellwitness schema cddl > docs/schemas/reading.cddl
 
 clean: ## Remove what the targets made, databases and logs of the demo included
 	rm -rf .venv .tools .cellwitness .mypy_cache .ruff_cache .pytest_cache .hypothesis

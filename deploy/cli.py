@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "timeline": "deploy.commands.timeline:timeline",
     "log": "deploy.commands.log:log",
     "db": "deploy.commands.db:db",
+    "schema": "deploy.commands.schema:schema",
     "settings": "deploy.commands.settings:settings",
 }
 
