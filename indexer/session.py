@@ -1,6 +1,6 @@
 """One session with one node: from the log's end and an intersection until something ends it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, assert_never
 
 import structlog
@@ -24,9 +24,10 @@ from indexer.errors import OperatorMustAct, Retryable
 from indexer.events import TransactionQuarantined
 from indexer.follow import Append, Cursor, NodeBehind, Undo, follow
 from indexer.log.port import Log, Writer
+from indexer.log.reach import Reach
 from indexer.log.records import BlockEntry, Opened
 from indexer.log.steps import PlacedEvent, forward_step, place, rollback_step
-from indexer.log.tail import Tail, live_above, read_tail
+from indexer.log.tail import Tail, read_tail
 from indexer.ogmios.connection import ConnectionLost, redacted
 from indexer.ogmios.messages import (
     NEXT_BLOCK,
@@ -93,7 +94,7 @@ class Session:
         self._concerns = make_prefilter([needle for profile in profiles for needle in needles(profile)])
         tail = read_tail(log)
         self._cursor = cursor_of(tail, self._opened)
-        self._retracted: Mapping[tuple[str, str], int] = tail.retracted
+        self._reach = Reach(log, tail)
         self._offer = tail.intersection()
         self._tip: TipOrOrigin = ORIGIN
         self._pending_blocks: list[BlockEntry] = []
@@ -243,9 +244,10 @@ class Session:
             tip=self._tip,
             security_parameter=self._opened.security_parameter,
             events=events,
-            retracted=self._retracted,
+            retracted=self._reach.retracted,
         )
         self._writer.append(step)
+        self._reach.written(step.spine)
         metrics.LAST_STEP.set_to_current_time()
         for placed in events:
             metrics.EVENTS.labels(type(placed.event).__struct_config__.tag).inc()
@@ -266,7 +268,7 @@ class Session:
     def _undo(self, effect: Undo) -> None:
         end = self._writer.end
         assert end is not None
-        live = live_above(self._log, effect.to_height)
+        live = self._reach.live_above(effect.to_height)
         step = rollback_step(
             end,
             to=effect.to,
@@ -278,7 +280,7 @@ class Session:
         )
         self._writer.append(step)
         metrics.LAST_STEP.set_to_current_time()
-        self._retracted = read_tail(self._log).retracted
+        self._reach.written(step.spine, live)
         metrics.ROLLBACKS.inc()
         metrics.ROLLBACK_DEPTH.observe(effect.depth_blocks)
         metrics.RETRACTED.inc(len(live))

@@ -17,6 +17,7 @@ class Mutant(Struct, frozen=True):
 
 FOLLOW, SESSION, RUN = "indexer/follow.py", "indexer/session.py", "indexer/run.py"
 STEPS, TAIL, PORT, AUDIT = "indexer/log/steps.py", "indexer/log/tail.py", "indexer/log/port.py", "indexer/log/audit.py"
+REACH, RECORDS = "indexer/log/reach.py", "indexer/log/records.py"
 SQLITE, STORE, BATCH = "indexer/log/sqlite.py", "projections/store.py", "projections/batch.py"
 
 MUTANTS: Final = (
@@ -46,9 +47,30 @@ MUTANTS: Final = (
     Mutant("zombie not fenced", SQLITE, "if epoch != self._epoch:", "if epoch < self._epoch:"),
     Mutant(
         ">= for > above the point",
-        TAIL,
-        "ids = {block.id for block in on_chain if block.height > height}",
-        "ids = {block.id for block in on_chain if block.height >= height}",
+        REACH,
+        "height < record.height <= highest[record.step]",
+        "height <= record.height <= highest[record.step]",
+    ),
+    Mutant(
+        "a step that is cut in two is retracted whole",
+        REACH,
+        "height < record.height <= highest[record.step]",
+        "height < record.height",
+    ),
+    Mutant(
+        "a step that was left is still held",
+        REACH,
+        "while self._held and self._held[-1].lowest > height:",
+        "while self._held and self._held[-1].lowest > height + 1:",
+    ),
+    Mutant(
+        "steps are forgotten too early", REACH, "highest <= spine.final_height:", "highest <= spine.final_height + 1:"
+    ),
+    Mutant(
+        "retractions are forgotten too early",
+        REACH,
+        "if height <= final_height}",
+        "if height <= final_height + 2}",
     ),
     Mutant(
         "the block at the point is left too",
@@ -135,9 +157,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "retracted counts are not refreshed",
-        SESSION,
-        "        self._retracted = read_tail(self._log).retracted\n",
-        "",
+        REACH,
+        "self._retracted[place] = self._retracted.get(place, 0) + 1",
+        "self._retracted.setdefault(place, 1)",
     ),
     Mutant(
         "a step is written although its writer failed",

@@ -14,8 +14,7 @@ from indexer.log.partition import partition_of
 from indexer.log.port import LogEmpty, Step
 from indexer.log.records import BlockEntry, Forward, PartitionRange, Record, Rollback, records_blob, records_digest
 from indexer.log.steps import forward_step, marker_fields, place, rollback_step
-from indexer.log.tail import live_above
-from tests.indexer.log.chains import MAGIC, TIME, FakeBlock, Scribe, Tree, name, placed
+from tests.indexer.log.chains import MAGIC, TIME, FakeBlock, Scribe, Tree, live_above, name, placed
 from tests.indexer.log.memory import MemoryLog, MemoryStore
 
 Records = list[list[Record]]
