@@ -17,7 +17,7 @@ from indexer.events import retraction_id
 from indexer.log.port import Log, LogDamaged, StoredSpine
 from indexer.log.records import Forward, Opened, Record, Rollback, records_blob, records_digest
 from indexer.log.replay import partition_groups
-from indexer.log.steps import PlacedEvent, forward_step, marker_fields
+from indexer.log.steps import PlacedEvent, forward_step, markers
 
 Refetch = Callable[[StoredSpine, Forward], Sequence[PlacedEvent]]
 """The events of a forward step, read from the chain again: given the step before it, and the step."""
@@ -108,7 +108,7 @@ def _made_again(log: Log, partition: int, step: int, refetch: Refetch) -> list[R
             pass
         case unreachable:
             assert_never(unreachable)
-    records.append(Record(seq=said.last_seq, step=step, **marker_fields(stored.spine, partition)))
+    records.append([*markers(stored.spine, (each.last_seq for each in stored.spine.partitions))][partition])
     if records_digest(records_blob(records)) != said.digest:
         raise LogDamaged(
             f"step {step} is torn in partition {partition}, and what it lost can't be made again",

@@ -93,9 +93,8 @@ MUTANTS: Final = (
     Mutant(
         "marker forgotten where nothing happened",
         STEPS,
-        "        for partition in range(self.partitions):\n            self.add(",
-        "        for partition in range(self.partitions):\n            if self._records[partition] or not partition:"
-        "\n             self.add(",
+        "            records.append(marker)\n",
+        "            if records or marker.id.endswith('/0'):\n                records.append(marker)\n",
     ),
     Mutant(
         "incarnation always 1",
