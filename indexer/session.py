@@ -10,10 +10,9 @@ from indexer import metrics
 from indexer.chain import (
     NO_BLOCK_HEIGHT,
     ORIGIN,
-    BoundaryBlock,
+    Block,
     ChainMessage,
     Point,
-    RollForward,
     Tip,
     TipOrOrigin,
     UnreadableTransaction,
@@ -21,7 +20,7 @@ from indexer.chain import (
 from indexer.decode import decode
 from indexer.eras import EraHistory
 from indexer.errors import OperatorMustAct, Retryable
-from indexer.events import TransactionQuarantined
+from indexer.events import ChainEvent, TransactionQuarantined
 from indexer.follow import Append, Cursor, NodeBehind, Undo, follow
 from indexer.log.port import Log, Writer
 from indexer.log.reach import Reach
@@ -165,9 +164,6 @@ class Session:
     def _take(self, messages: list[ChainMessage]) -> None:
         self._cursor, effects = follow(self._cursor, messages, self._opened.security_parameter)
         self._tip = messages[-1].tip
-        for message in messages:
-            if isinstance(message, RollForward) and not isinstance(message.block, BoundaryBlock):
-                _report_unreadable(message)
         for effect in effects:
             match effect:
                 case Append():
@@ -185,13 +181,17 @@ class Session:
         self._pending_boundaries.update(effect.boundaries)
         for block in effect.blocks:
             entry = BlockEntry(block.height, block.point.slot, block.point.id)
-            events = decode(block, self._profiles) if block.transactions else ()
+            events = self._decoded(block) if block.transactions else ()
             # Telling the time may ask the node, and fail: until then the block is not gathered either.
             placed = place(events, entry, self._time(entry.slot), self._opened.network_magic) if events else ()
             self._pending_blocks.append(entry)
             self._pending_events += placed
             if len(self._pending_events) >= MAX_STEP_EVENTS:
                 self._flush_gathered(effect)
+
+    def _decoded(self, block: Block) -> list[ChainEvent]:
+        _report_unreadable(block)
+        return decode(block, self._profiles)
 
     def _flush_gathered(self, effect: Append) -> None:
         """Closes the step in the middle of a run of blocks: the next one goes on from its last block."""
@@ -331,9 +331,7 @@ def cursor_of(tail: Tail, opened: Opened) -> Cursor:
     )
 
 
-def _report_unreadable(message: RollForward) -> None:
-    block = message.block
-    assert not isinstance(block, BoundaryBlock)
+def _report_unreadable(block: Block) -> None:
     for index, transaction in enumerate(block.transactions):
         if isinstance(transaction, UnreadableTransaction):
             metrics.UNREADABLE.inc()

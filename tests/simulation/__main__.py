@@ -36,7 +36,8 @@ def main(  # noqa: PLR0917  # click passes them by name
     if replay is not None:
         _run(msgspec.json.decode(replay.read_bytes(), type=Plan), f"--replay {replay}", shrink_seconds)
         return
-    gc.disable()  # a run's blocks are one web of references: it is let go of between runs, at once
+    gc.disable()  # a run lets go of its web of references by itself; what is left is looked for between runs
+    gc.freeze()
     total, began, shown, number = nothing(), time.process_time(), 0.0, only or 0
     while total.blocks < blocks:
         plan = run_plan(seed, number, mix)

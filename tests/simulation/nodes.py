@@ -24,6 +24,8 @@ class SimNode:
         self.late = False  # grows only when it is told to
         self.chain: list[SimBlock] = []
         self.links: list[SimLink] = []
+        self._said: SimBlock | None = None
+        self._tip_text = b""
 
     @property
     def tip_block(self) -> SimBlock | None:
@@ -33,6 +35,14 @@ class SimNode:
     def tip(self) -> TipOrOrigin:
         block = self.tip_block
         return ORIGIN if block is None else Tip(block.entry.slot, block.entry.id, block.entry.height)
+
+    @property
+    def tip_text(self) -> bytes:
+        """The tip as JSON: the same in answer after answer."""
+        block = self.tip_block
+        if self._said is not block or not self._tip_text:
+            self._said, self._tip_text = block, tip_json(block)
+        return self._tip_text
 
     def cut(self, keep: int) -> None:
         """Leaves all blocks but the first ``keep``. Read pointers above go back, and say so first of all."""
@@ -146,11 +156,11 @@ class SimLink:
         if self.lie == "deep" and not self.must_roll and self.position >= self.k + 2:
             # One block deeper than a node may ever go.
             self._requests, self.lie = self._requests - 1, ""
-            return backward_frame(node.chain[self.position - self.k - 2].point, tip_json(node.tip_block))
+            return backward_frame(node.chain[self.position - self.k - 2].point, node.tip_text)
         if self.must_roll:
             self._requests, self.must_roll = self._requests - 1, False
             at = node.chain[self.position - 1] if self.position else None
-            return backward_frame(point_of(at), tip_json(node.tip_block))
+            return backward_frame(point_of(at), node.tip_text)
         if self.position >= len(node.chain):
             return None
         self._requests -= 1
@@ -170,11 +180,11 @@ class SimLink:
             said = said.replace(b'"slot":%d,' % block.entry.slot, b'"slot":%d,' % block.parent.entry.slot, 1)
             self.lie = ""
         self.position += 1
-        return forward_frame(said, tip_json(node.tip_block))
+        return forward_frame(said, node.tip_text)
 
     def _intersect(self, points: list[dict[str, object] | str]) -> bytes:
         chain = self.node.chain
-        tip = tip_json(self.node.tip_block)
+        tip = self.node.tip_text
         for point in points:
             if isinstance(point, str):
                 self.position, self.must_roll = 0, True

@@ -13,7 +13,7 @@ from indexer.log.port import Log, accept
 from indexer.log.records import Record
 from projections.batch import Battery, Folded, Known, batteries_of, fold_batch
 from projections.errors import OwnershipLost
-from projections.facts import Fact, decode_body, fact_of
+from projections.facts import Fact, decode_body
 from projections.rows import EVENTS, TABLES, EventRow, Key, Row, Table
 from projections.store import Checkpoint, advanced
 from projections.timeline import EMPTY, decode_state, encode_state, fold
@@ -114,14 +114,19 @@ class Tables:
                     found[table.name, key] = row
         return found
 
-    def digest(self) -> list[str]:
-        """Every version ever, in one order: equal for any two ways of building the tables."""
-        lines = []
+    def history(self) -> dict[tuple[str, Key, int], tuple[Row, int | None]]:
+        """Every version ever, with the step that ended it: equal for any two ways of building the tables."""
+        found: dict[tuple[str, Key, int], tuple[Row, int | None]] = {}
+        count = 0
         for table in TABLES:
-            lines += [f"{table.name} {key} {since} {until} {row}" for key, row, since, until in self.closed[table]]
+            found.update({(table.name, key, since): (row, until) for key, row, since, until in self.closed[table]})
+            count += len(self.closed[table])
             for rows in self.now[table].values():
-                lines += [f"{table.name} {key} {since} now {row}" for key, (row, since) in rows.items()]
-        return sorted(lines)
+                found.update({(table.name, key, since): (row, None) for key, (row, since) in rows.items()})
+                count += len(rows)
+        if len(found) != count:
+            raise InvariantBroken("I8", "two versions of one row begin with one step")
+        return found
 
 
 def _battery(key: Key) -> Battery:
@@ -175,11 +180,11 @@ class Worker:
         return {battery for each in folded.values() for battery in each.states}
 
 
-def rows_of(records: Iterable[Record]) -> Rows:
+def rows_of(live: Iterable[tuple[Fact, Record]]) -> Rows:
     """The short way: each battery's live events, folded from nothing."""
     batteries: dict[Battery, list[tuple[Fact, Record]]] = {}
-    for record in records:
-        batteries.setdefault((record.key, record.deployment), []).append((fact_of(record), record))
+    for fact, record in live:
+        batteries.setdefault((record.key, record.deployment), []).append((fact, record))
     found: Rows = {}
     for facts in batteries.values():
         state = EMPTY
