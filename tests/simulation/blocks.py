@@ -55,10 +55,10 @@ class SimBlock:
         self.parent, self._tree = parent, tree
         mix = tree.mix
         self.parent_id = parent.entry.id if parent else "genesis"
-        made = blake2b(b"%s/%d" % (self.parent_id.encode(), salt), digest_size=32)
-        dice = made.digest()
+        dice = blake2b(b"%s/%d" % (self.parent_id.encode(), salt), digest_size=32).digest()
+        name = dice.hex()
         height, slot = (parent.entry.height, parent.entry.slot) if parent else (-1, 0)
-        self.entry: BlockEntry = BlockEntry(height + 1, slot + 1 + dice[0] % 40, made.hexdigest())
+        self.entry: BlockEntry = BlockEntry(height + 1, slot + 1 + dice[0] % 40, name)
         first = parent.next_number if parent else 0
         self.ours: tuple[tuple[int, int], ...] = ()
         self.transactions = 0

@@ -1,5 +1,6 @@
 """What is checked in full at the end of a run, on the bytes."""
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Raw
@@ -8,7 +9,7 @@ from indexer.log.audit import verify
 from indexer.log.canonical import CanonicalEvent, canonical_lines, encode_line
 from indexer.log.port import LogDamaged, Step
 from indexer.log.records import Record
-from projections.facts import Fact, fact_of
+from projections.facts import Fact
 from tests.simulation.blocks import SimBlock, Tree
 from tests.simulation.engine import PlainLog
 from tests.simulation.faults import InvariantBroken
@@ -110,17 +111,17 @@ def _check_tables(world: World) -> None:
     done = 0
     for sampled in sorted({end, *(end * at // SAMPLED_STEPS for at in range(SAMPLED_STEPS))}):
         for step in steps[done : sampled + 1]:
-            _advance(live, step)
+            _advance(live, step, world.readers.fact)
         done = sampled + 1
         if tables.rows_at(sampled) != rows_of(live.values()):
             raise InvariantBroken("I8", f"the tables at step {sampled} are not the fold of the log up to it")
 
 
-def _advance(live: dict[str, tuple[Fact, Record]], step: Step) -> None:
+def _advance(live: dict[str, tuple[Fact, Record]], step: Step, fact: Callable[[Record], Fact]) -> None:
     """The events that are live after a step, by id."""
     for records in step.records:
         for record in records[:-1]:
             if record.kind == "event":
-                live[record.id] = (fact_of(record), record)
+                live[record.id] = (fact(record), record)
             else:
                 del live[record.retracts]

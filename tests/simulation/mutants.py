@@ -223,7 +223,7 @@ MUTANTS: Final = (
     Mutant(
         "a step that failed is taken for written",
         SESSION,
-        "        self._writer.append(step)\n        metrics.LAST_STEP.set_to_current_time()\n        for placed in events:",
-        "        try:\n            self._writer.append(step)\n        except Retryable:\n            pass\n        for placed in events:",
+        "        self._writer.append(step)\n        self._reach.written(step.spine)\n        metrics.LAST_STEP.set_to_current_time()\n        for placed in events:",
+        "        try:\n            self._writer.append(step)\n        except Retryable:\n            pass\n        self._reach.written(step.spine)\n        for placed in events:",
     ),
 )

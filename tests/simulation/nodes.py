@@ -131,17 +131,19 @@ class SimLink:
 
     def _fill(self) -> list[Place]:
         found: list[Place] = []
+        buffer, used = self._buffer, 0
         while not self.frozen and len(found) < self.batch:
             frame = self._next()
             if frame is None:
                 break
-            end = self._used + len(frame)
-            if end > len(self._buffer):
+            end = used + len(frame)
+            if end > BUFFER_BYTES:
                 self._answers.insert(0, frame)
                 break
-            self._buffer[self._used : end] = frame
-            found.append((self._buffer, self._used, end))
-            self._used = end
+            buffer[used:end] = frame
+            found.append((buffer, used, end))
+            used = end
+        self._used = used
         return found
 
     def _next(self) -> bytes | None:

@@ -1,5 +1,6 @@
 """A run's plan: its settings and its walk, a list of actions. All chance is here; what follows from a plan is fixed."""
 
+from itertools import accumulate
 from random import Random
 from typing import Final, Literal, get_args
 
@@ -52,6 +53,7 @@ class Weights(Struct, frozen=True):
 
     growth: int  # blocks, on average
     weights: dict[str, int]
+    longer: tuple[int, ...] = (0, 0, 1, 1, 2, 5)  # by how many blocks a fork is longer than what it takes over
 
 
 # A tenth of the blocks end in a rollback, and no fault is rare.
@@ -65,14 +67,24 @@ STORM: Final = Weights(
 )  # fmt: skip
 # What 10^6 blocks with 10^5 rollbacks are made of: faults a hundredth of the actions, blocks as on the preview testnet.
 LONG: Final = Weights(
-    6,
+    10,
     {
-        "grow": 560, "fork": 620, "return": 60, "sync": 80, "silence": 10, "lag": 1, "down": 1, "up": 4, "drop": 4,
+        "grow": 120, "fork": 620, "return": 60, "sync": 80, "silence": 10, "lag": 1, "down": 1, "up": 4, "drop": 4,
+        "freeze": 1, "garbage": 1, "lie": 1, "kill": 4, "pause": 1, "append fault": 4, "read fault": 1, "copy": 1,
+        "project": 24, "reassign": 1,
+    },
+    longer=(0, 0, 1, 1, 2, 5, 12, 16),
+)  # fmt: skip
+
+# As a follower at the tip of a real chain, and its restarts: a rollback for some thirty blocks, a block or two deep.
+LIVE: Final = Weights(
+    16,
+    {
+        "grow": 900, "fork": 500, "return": 20, "sync": 60, "silence": 10, "lag": 1, "down": 1, "up": 4, "drop": 4,
         "freeze": 1, "garbage": 1, "lie": 1, "kill": 4, "pause": 1, "append fault": 4, "read fault": 1, "copy": 1,
         "project": 24, "reassign": 1,
     },
 )  # fmt: skip
-
 # As a follower that catches up: a rollback in a thousand blocks.
 CALM: Final = Weights(
     200, {"grow": 1000, "fork": 200, "sync": 5, "kill": 2, "append fault": 2, "drop": 2, "up": 4, "project": 15}
@@ -95,13 +107,13 @@ def make_plan(seed: str, blocks: int, *, weights: Weights = STORM, mix: Mix | No
     )
     if weights is not STORM:
         settings = Settings(
-            k=random.choice((12, 20, 40)), partitions=3, nodes=3, batch=100, mix=mix or PREVIEW, audited_steps=20
+            k=random.choice((12, 20, 40)), partitions=2, nodes=3, batch=100, mix=mix or PREVIEW, audited_steps=20
         )
-    kinds, shares = list(weights.weights), list(weights.weights.values())
+    kinds, shares = list(weights.weights), list(accumulate(weights.weights.values()))
     actions: list[Action] = [Action("grow", 0, 1 + random.randrange(30))]
     left = blocks
     while left > 0:
-        action = _action(random.choices(kinds, shares)[0], random, settings, weights)
+        action = _action(random.choices(kinds, cum_weights=shares)[0], random, settings, weights)
         actions.append(action)
         if action.kind == "grow":
             left -= action.b
@@ -122,7 +134,7 @@ def _action(kind: str, random: Random, settings: Settings, weights: Weights) -> 
         case "fork":
             deep = random.random() < 0.05
             depth = min(settings.k, random.randrange(1, settings.k + 1) if deep else _shallow(random))
-            return Action("fork", node, depth, random.choice((0, 0, 1, 1, 2, 5)), hasty)
+            return Action("fork", node, depth, random.choice(weights.longer), hasty)
         case "lag":
             return Action("lag", node, random.randrange(1, settings.k * 2), 0, hasty)
         case "sync":

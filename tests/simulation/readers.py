@@ -67,7 +67,8 @@ class Readers:
         if self.tables.consistent_step != end:
             raise InvariantBroken("I12", f"the tables stay at step {self.tables.consistent_step} of {end}")
 
-    def _fact(self, record: Record) -> Fact:
+    def fact(self, record: Record) -> Fact:
+        """Decoded once, for all checks."""
         found = self._facts.get(record.id)
         if found is None:
             found = self._facts[record.id] = fact_of(record)
@@ -80,7 +81,7 @@ class Readers:
             partition = live[0].partition if live else None
             if partition is None or self.tables.checkpoints[partition].last_step != self._oracle.steps - 1:
                 continue
-            if self.tables.rows_now(battery) != rows_of((self._fact(each.record), each.record) for each in live):
+            if self.tables.rows_now(battery) != rows_of((self.fact(each.record), each.record) for each in live):
                 held = len(self.tables.now[EVENTS].get(battery, {}))
                 raise InvariantBroken(
                     "I8", f"the tables at step {self._oracle.steps - 1} are not the fold of {battery[0]}'s {len(live)} "

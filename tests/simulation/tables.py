@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from msgspec.structs import replace
 
+from indexer.events import ChainEvent
 from indexer.log.port import Log, accept
 from indexer.log.records import Record
 from projections.batch import Battery, Folded, Known, batteries_of, fold_batch
@@ -33,6 +34,7 @@ class Tables:
     def __init__(self, partitions: int) -> None:
         self.checkpoints = [Checkpoint(partition, 0, -1, -1, 0) for partition in range(partitions)]
         self.states: dict[Battery, bytes] = {}
+        self._decoded: dict[str, ChainEvent] = {}  # by event id: a refold asks for the same rows again and again
         self.now: dict[Table, dict[Battery, dict[Key, tuple[Row, int]]]] = {table: {} for table in TABLES}
         self.closed: dict[Table, list[tuple[Key, Row, int, int]]] = {table: [] for table in TABLES}
 
@@ -56,7 +58,9 @@ class Tables:
         facts = []
         for row in rows:
             assert isinstance(row, EventRow)
-            event = decode_body(row.body, row.event_id)
+            event = self._decoded.get(row.event_id)
+            if event is None:
+                event = self._decoded[row.event_id] = decode_body(row.body, row.event_id)
             facts.append(Fact(event, row.fact, row.event_id, row.slot, row.height, row.block, row.time))
         return sorted(facts, key=lambda fact: fact.place)
 
@@ -104,14 +108,13 @@ class Tables:
         """What a reader saw after a step."""
         found: Rows = {}
         for table in TABLES:
-            spans = [(key, row, since, until) for key, row, since, until in self.closed[table]]
+            held = [(key, row) for key, row, since, until in self.closed[table] if since <= step < until]
             for rows in self.now[table].values():
-                spans += [(key, row, since, step + 1) for key, (row, since) in rows.items()]
-            for key, row, since, until in spans:
-                if since <= step < until:
-                    if (table.name, key) in found:
-                        raise InvariantBroken("I8", f"{table.name}: {key} holds twice at step {step}")
-                    found[table.name, key] = row
+                held += [(key, row) for key, (row, since) in rows.items() if since <= step]
+            for key, row in held:
+                if (table.name, key) in found:
+                    raise InvariantBroken("I8", f"{table.name}: {key} holds twice at step {step}")
+                found[table.name, key] = row
         return found
 
     def history(self) -> dict[tuple[str, Key, int], tuple[Row, int | None]]:
