@@ -99,10 +99,10 @@ class SimWriter:
         store.fenced_by(log.process.name)
         self._epoch = store.epoch
         self._broken = False
-        log.process.end()
+        log.effect_ends("fence")
         log.effect_begins("read end")
         self._end = store.spines[store.visible - 1] if store.visible else None
-        log.process.end()
+        log.effect_ends("read end")
 
     @property
     def end(self) -> StoredSpine | None:
@@ -110,15 +110,15 @@ class SimWriter:
 
     def append(self, step: Step) -> StoredSpine:
         log, store = self._log, self._log.store
-        log.effect_begins("append")
-        require_next(self._end, step)
         if self._broken:
             raise LogUnavailable("this writer failed before; make a new one and read its end")
+        self._broken = True
+        log.effect_begins("append")
+        require_next(self._end, step)
         outcome = log.take_fault()
         if self._epoch != store.epoch:
             log.count("zombie fenced")
             raise Fenced("another follower took the log over")
-        self._broken = True
         if outcome:
             log.count(f"append: {outcome}")
         if log.process.killed_in_the_middle():
@@ -136,12 +136,12 @@ class SimWriter:
             case "tear" | "lose silently":
                 store.commit(step, log.process.name)
                 store.torn = log.tear(step.spine.step, len(step.blobs), known=outcome == "tear")
-                log.process.end()
+                log.effect_ends("append")
                 if outcome == "tear":
                     raise LogUnavailable("time-out")
             case _:
                 store.commit(step, log.process.name)
-                log.process.end()
+                log.effect_ends("append")
                 if outcome == "unavailable after":
                     raise LogUnavailable("time-out")
         self._broken = False
@@ -161,13 +161,15 @@ class SimLog:
         process: Process,
         *,
         effect_begins: Callable[[str], None],
+        effect_ends: Callable[[str], None],
         take_fault: Callable[[], Outcome | None],
         take_read_fault: Callable[[], bool],
         tear: Callable[..., Torn],
         count: Callable[[str], None],
     ) -> None:
         self.store, self.process = store, process
-        self.effect_begins, self.take_fault, self.tear, self.count = effect_begins, take_fault, tear, count
+        self.effect_begins, self.effect_ends = effect_begins, effect_ends
+        self.take_fault, self.tear, self.count = take_fault, tear, count
         self._take_read_fault = take_read_fault
 
     @contextmanager
@@ -178,6 +180,7 @@ class SimLog:
             raise LogBusy("another follower writes")
         self.store.holder = self.process
         try:
+            self.effect_ends("lease")
             yield
         finally:
             if self.store.holder is self.process:
@@ -234,7 +237,7 @@ class SimLog:
         if self._take_read_fault():
             self.count("read: unavailable")
             raise LogUnavailable("no broker answers")
-        self.process.end()
+        self.effect_ends(what)
 
 
 class PlainLog:

@@ -14,6 +14,10 @@ from tests.simulation.faults import InvariantBroken
 
 BUFFER_BYTES: Final = 1 << 18
 
+GARBAGE: Final = b'{"result":{"direction":"sideways"}}'
+FAILED: Final = b'{"jsonrpc":"2.0","error":{"code":-32603,"message":"Internal error."},"id":null}'
+"""No answer that any node gives; and one that says, in JSON-RPC's own words, that the node could not answer."""
+
 
 class SimNode:
     """A node: the chain it holds, and a read pointer for each connection. Blocks stand at the index of their height."""
@@ -67,15 +71,17 @@ class SimLink:
         self,
         node: SimNode,
         batch: int,
-        effect: Callable[[str], None],
+        begins: Callable[[str], None],
+        ends: Callable[[str], None],
         before_receive: Callable[["SimLink", float], None],
     ) -> None:
         self.node, self.batch = node, batch
-        self._effect, self._before_receive = effect, before_receive
+        self._begins, self._ends, self._before_receive = begins, ends, before_receive
         self.position = 0  # blocks of the node's chain that were sent; the read pointer
         self.must_roll = False
         self.broken = self.closed = self.frozen = False
-        self.garbage = False
+        self.instead = b""  # comes once, in place of an answer
+        self.held_back = 0  # so often nothing arrives, though answers are on their way
         self.lie = ""
         self.k = 0
         self._requests = 0
@@ -86,16 +92,17 @@ class SimLink:
 
     def send(self, message: bytes, *, times: int = 1) -> None:
         self._require_open()
-        self._effect("send")
+        self._begins("send")
         if self.broken:
             raise ConnectionLost(f"the connection to {self.node.url} broke")
         if message == NEXT_BLOCK:
             self._requests += times
-            return
-        request = msgspec.json.decode(message)
-        if request["method"] != "findIntersection":
-            raise InvariantBroken("protocol", f"the follower asked for {request['method']}")
-        self._answers.append(self._intersect(request["params"]["points"]))
+        else:
+            request = msgspec.json.decode(message)
+            if request["method"] != "findIntersection":
+                raise InvariantBroken("protocol", f"the follower asked for {request['method']}")
+            self._answers.append(self._intersect(request["params"]["points"]))
+        self._ends("send")
 
     def receive(self, timeout_seconds: float) -> list[Place]:
         self._require_open()
@@ -105,6 +112,7 @@ class SimLink:
         found = self._fill()
         if self.broken and not found:
             raise ConnectionLost(f"{self.node.url} closed the connection: 1000")
+        self._ends("receive")
         return found
 
     def break_off(self, *, in_flight: bool) -> None:
@@ -114,9 +122,15 @@ class SimLink:
             rest.append(frame)
         self.broken, self._answers, self._requests, self.frozen = True, rest, 0, False
 
+    def come_late(self, times: int) -> None:
+        """What the node says now arrives only later, with what it says then."""
+        while len(self._answers) < self.batch and (frame := self._produced()) is not None:
+            self._answers.append(frame)
+        self.held_back = times
+
     def waiting(self) -> bool:
         """Whether there is anything to hand out."""
-        if self.frozen:
+        if self.frozen or self.held_back:
             return False
         return bool(self._answers) or (self._requests > 0 and (self.must_roll or self.position < len(self.node.chain)))
 
@@ -131,6 +145,9 @@ class SimLink:
 
     def _fill(self) -> list[Place]:
         found: list[Place] = []
+        if self.held_back and not self.broken:
+            self.held_back -= 1
+            return found
         buffer, used = self._buffer, 0
         while not self.frozen and len(found) < self.batch:
             frame = self._next()
@@ -147,14 +164,16 @@ class SimLink:
         return found
 
     def _next(self) -> bytes | None:
-        if self._answers:
-            return self._answers.pop(0)
+        frame = self._answers.pop(0) if self._answers else self._produced()
+        if self.instead and frame is not None:
+            frame, self.instead = self.instead, b""
+        return frame
+
+    def _produced(self) -> bytes | None:
+        """The node's answer to the next request."""
         if not self._requests or self.broken:
             return None
         node = self.node
-        if self.garbage:
-            self._requests, self.garbage = self._requests - 1, False
-            return b'{"result":{"direction":"sideways"}}'
         if self.lie == "deep" and not self.must_roll and self.position >= self.k + 2:
             # One block deeper than a node may ever go.
             self._requests, self.lie = self._requests - 1, ""

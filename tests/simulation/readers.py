@@ -95,6 +95,7 @@ def reading_log(store: Store) -> SimLog:
         store,
         Process("reader"),
         effect_begins=lambda _: None,
+        effect_ends=lambda _: None,
         take_fault=lambda: None,
         take_read_fault=lambda: False,
         tear=_never,
