@@ -62,10 +62,17 @@ def mend_tail(log: Log, writer: Mender, refetch: Refetch, most_steps: int) -> li
 def _first_torn(log: Log, partition: int, last: int, most_steps: int) -> int:
     """The step after the last that is whole in a partition."""
     for step in range(last, max(-1, last - most_steps), -1):
-        group = next(partition_groups(log, partition, step), [])
-        if group and group[-1].kind == "marker" and group[-1].step == step:
+        if _holds(log, partition, step):
             return step + 1
     raise LogDamaged(f"partition {partition} lacks its last {most_steps} steps", partition=partition)
+
+
+def _holds(log: Log, partition: int, step: int) -> bool:
+    """Whether a partition has the step's marker. Records of an earlier step, doubled, may stand before it."""
+    for group in partition_groups(log, partition, step):
+        if group[-1].kind == "marker" and group[-1].step >= step:
+            return group[-1].step == step
+    return False
 
 
 def _made_again(log: Log, partition: int, step: int, refetch: Refetch) -> list[Record]:

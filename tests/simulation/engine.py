@@ -5,7 +5,7 @@ offset 2 * step in each partition; the odd offset after it takes a copy of an ea
 leaves it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -37,6 +37,7 @@ class Store:
         self.steps: list[Step] = []
         self.spines: list[StoredSpine] = []
         self.torn: Torn | None = None
+        self.mended = 0  # how often damage was made good
         self.copies: dict[tuple[int, int], int] = {}  # (partition, odd offset) -> step
         self.hanging: tuple[Step, str] | None = None
         self.hanging_commits = False
@@ -72,6 +73,7 @@ class Store:
         """What an operator, or a repair, does to a damaged log: the missing parts are written again."""
         self.torn = None
         self.copies.clear()
+        self.mended += 1
 
     def segments(self, partition: int, offset: int) -> Iterator[tuple[int, Step]]:
         """(offset, step) from an offset on, as they lie."""
@@ -147,6 +149,25 @@ class SimWriter:
         self._broken = False
         self._end = store.spines[-1]
         return self._end
+
+    def mend(self, partition: int, records: Sequence[Record]) -> None:
+        """As the Kafka engine: a step's lost records, written again. They must be what was lost, and lost."""
+        log, store = self._log, self._log.store
+        log.effect_begins("mend")
+        if self._epoch != store.epoch:
+            log.count("zombie fenced")
+            raise Fenced("another follower took the log over")
+        torn = store.torn
+        if torn is None or partition not in torn.partitions:
+            raise InvariantBroken("mend", f"partition {partition} is whole, but step {records[0].step} is mended")
+        if tuple(records) != store.steps[torn.step].records[partition]:
+            raise InvariantBroken("mend", f"step {torn.step}, partition {partition}: mended with {records}")
+        torn.partitions -= {partition}
+        if not torn.partitions and not torn.spine:
+            store.torn = None
+            store.mended += 1
+        log.count("partition mended by the follower")
+        log.effect_ends("mend")
 
     def close(self) -> None:
         pass

@@ -17,7 +17,7 @@ class Mutant(Struct, frozen=True):
 
 FOLLOW, SESSION, RUN = "indexer/follow.py", "indexer/session.py", "indexer/run.py"
 STEPS, TAIL, PORT, AUDIT = "indexer/log/steps.py", "indexer/log/tail.py", "indexer/log/port.py", "indexer/log/audit.py"
-REACH, RECORDS = "indexer/log/reach.py", "indexer/log/records.py"
+REACH, REPAIR, MESSAGES = "indexer/log/reach.py", "indexer/log/repair.py", "indexer/ogmios/messages.py"
 SQLITE, STORE, BATCH = "indexer/log/sqlite.py", "projections/store.py", "projections/batch.py"
 
 MUTANTS: Final = (
@@ -144,6 +144,36 @@ MUTANTS: Final = (
         FOLLOW,
         "if entry.id == point.id and entry.slot == point.slot:",
         "if entry.slot <= point.slot:",
+    ),
+    Mutant(
+        "a rollback overtakes the blocks that arrived with it",
+        FOLLOW,
+        "        assert isinstance(point, Point)\n        self._end_run()\n",
+        "        assert isinstance(point, Point)\n",
+    ),
+    Mutant(
+        "an error in place of an intersection is taken for none",
+        MESSAGES,
+        "answer.error.code == INTERSECTION_NOT_FOUND",
+        "answer.error.code",
+    ),
+    Mutant(
+        "a node that once could not answer is set aside for good",
+        MESSAGES,
+        "return RequestFailed(method, error.code, error.message)",
+        "return InvalidFrame(error.message)",
+    ),
+    Mutant(
+        "a node that once did not say who it is is refused for good",
+        "indexer/ogmios/endpoints.py",
+        "            unwell[url] = str(error)\n        except",
+        "            refused[url] = str(error)\n        except",
+    ),
+    Mutant(
+        "a step behind doubled records is taken for torn",
+        REPAIR,
+        'if group[-1].kind == "marker" and group[-1].step >= step:',
+        "if group:",
     ),
     Mutant("the parent's link is not checked", FOLLOW, "if block.parent != parent:", "if not block.parent:"),
     Mutant("the height is not checked", FOLLOW, "if block.height != height + 1 and not (", "if False and not ("),
