@@ -152,12 +152,6 @@ MUTANTS: Final = (
         "        assert isinstance(point, Point)\n",
     ),
     Mutant(
-        "an error in place of an intersection is taken for none",
-        MESSAGES,
-        "answer.error.code == INTERSECTION_NOT_FOUND",
-        "answer.error.code",
-    ),
-    Mutant(
         "a node that once could not answer is set aside for good",
         MESSAGES,
         "return RequestFailed(method, error.code, error.message)",

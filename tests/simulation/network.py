@@ -97,7 +97,7 @@ class Network:
         node = self.followed
         if node is None or node.links[-1].broken:
             return False
-        node.links[-1].come_late(times)
+        node.links[-1].held_back = times
         return True
 
     def tell_a_lie(self, lie: str) -> bool:

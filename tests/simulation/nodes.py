@@ -122,12 +122,6 @@ class SimLink:
             rest.append(frame)
         self.broken, self._answers, self._requests, self.frozen = True, rest, 0, False
 
-    def come_late(self, times: int) -> None:
-        """What the node says now arrives only later, with what it says then."""
-        while len(self._answers) < self.batch and (frame := self._produced()) is not None:
-            self._answers.append(frame)
-        self.held_back = times
-
     def waiting(self) -> bool:
         """Whether there is anything to hand out."""
         if self.frozen or self.held_back:
@@ -146,6 +140,9 @@ class SimLink:
     def _fill(self) -> list[Place]:
         found: list[Place] = []
         if self.held_back and not self.broken:
+            # What the node says meanwhile arrives later, all together and in its order.
+            while len(self._answers) < self.batch and (frame := self._produced()) is not None:
+                self._answers.append(frame)
             self.held_back -= 1
             return found
         buffer, used = self._buffer, 0
