@@ -35,7 +35,7 @@ format: setup ## Rewrite the code in the project's format
 bench: setup ## Speed, as ratios within one run
 	@$(RUN) --group bench python -m tests.bench
 
-simulate: setup ## Nodes, log and readers under faults: SEED=…, BLOCKS=…, MIX=long|storm|calm, REPLAY=file
+simulate: setup ## Nodes, log and readers under faults: SEED=…, BLOCKS=…, MIX=long|live|storm|calm, REPLAY=file
 	@$(RUN) python -m tests.simulation --seed $(or $(SEED),1) --blocks $(or $(BLOCKS),100000) --mix $(or $(MIX),long) \
 		$(if $(REPLAY),--replay $(REPLAY))
 
