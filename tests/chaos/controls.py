@@ -28,8 +28,8 @@ CONTROLS: Final = {
         Mutant(
             "a rollback retracts nothing",
             "indexer/session.py",
-            "live = live_above(self._log, effect.to_height)\n",
-            "live = live_above(self._log, effect.to_height)[:0]\n",
+            "live = self._reach.live_above(effect.to_height)\n",
+            "live = self._reach.live_above(effect.to_height)[:0]\n",
         ),
         ("fork", "kill -9"),
     ),
