@@ -11,11 +11,10 @@ from indexer.events import ChainEvent, event_kind
 from indexer.log.kafka import KafkaLog
 from indexer.log.records import BlockEntry
 from indexer.log.steps import forward_step, place, rollback_step
-from indexer.log.tail import live_above
 from indexer.log.urls import open_log
 from indexer.schemas.asyncapi import asyncapi_document
 from indexer.schemas.events import EVENTS
-from tests.indexer.log.chains import MAGIC, TIME, name, opened
+from tests.indexer.log.chains import MAGIC, TIME, live_above, name, opened
 from tests.indexer.log.test_kafka import raw_records
 from tests.indexer.schemas.devnet import devnet_events
 from tests.indexer.schemas.validators import message_validators, problems
