@@ -77,9 +77,9 @@ LONG: Final = Weights(
     longer=(0, 0, 1, 1, 2, 5, 12, 16),
 )  # fmt: skip
 
-# As a follower at the tip of a real chain, and its restarts: a rollback for some thirty blocks, a block or two deep.
+# As a follower at the tip of a real chain, and its restarts: a rollback for some forty blocks, a block or two deep.
 LIVE: Final = Weights(
-    16,
+    24,
     {
         "grow": 900, "fork": 500, "return": 20, "sync": 60, "silence": 10, "lag": 1, "down": 1, "up": 4, "drop": 4,
         "freeze": 1, "garbage": 1, "lie": 1, "late": 3, "kill": 4, "pause": 1, "append fault": 4, "read fault": 1,
