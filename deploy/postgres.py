@@ -26,7 +26,8 @@ from indexer.errors import OperatorMustAct, Retryable
 ROLE: Final = "cellwitness"
 DATABASE: Final = "cellwitness"
 LOG_TAIL_BYTES: Final = 3_000
-START_ATTEMPTS: Final = 5
+START_ATTEMPTS: Final = 10
+"""Nine seconds in all: so long the helpers of a server that was killed may hold its memory on a crowded machine."""
 _POLL_SECONDS: Final = 0.02
 
 
