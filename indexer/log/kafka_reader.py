@@ -58,15 +58,28 @@ class Reader:
 
     def end(self, place: TopicPartition) -> int:
         """The last stable offset: all before it is decided, committed or not to be seen."""
-        return int(self._consumer.end_offsets([place])[place])
+        return self.ends([place])[place]
 
     def beginning(self, place: TopicPartition) -> int:
         """The first offset that retention has left."""
-        return int(self._consumer.beginning_offsets([place])[place])
+        return self._offsets(self._consumer.beginning_offsets, [place])[place]
 
     def ends(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
         """``end`` of several."""
-        return dict(self._consumer.end_offsets(places))
+        return self._offsets(self._consumer.end_offsets, places)
+
+    def _offsets(
+        self, ask: Callable[[list[TopicPartition]], dict[TopicPartition, int]], places: list[TopicPartition]
+    ) -> dict[TopicPartition, int]:
+        deadline = time.monotonic() + REQUEST_SECONDS
+        while True:
+            try:
+                return dict(ask(places))
+            except KeyError as error:
+                # kafka-python leaves a partition out of whose leader it does not know, and then looks it up.
+                if time.monotonic() > deadline:
+                    raise LogUnavailable(f"{self._place.url}: {error.args[0]} has no leader just now") from error
+            time.sleep(POLL_MS[1] / 1000)
 
     def records(self, place: TopicPartition, offset: int, stop: int) -> Iterator[Raw]:
         """Committed records from one offset up to another, which must not be beyond ``end``.

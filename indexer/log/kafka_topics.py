@@ -11,7 +11,7 @@ from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError
 from indexer.errors import ConfigurationError
 from indexer.log.kafka_errors import connecting
 from indexer.log.kafka_settings import KafkaPlace, KafkaSettings
-from indexer.log.port import LogMismatch
+from indexer.log.port import LogMismatch, LogUnavailable
 
 FOR_EVER: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 SAFE: Final = {"unclean.leader.election.enable": "false"}
@@ -68,6 +68,8 @@ class Topics:
         """
         with self.admin() as admin:
             true_ends = admin.list_partition_offsets(dict.fromkeys(ends, OffsetSpec.LATEST))
+        if unknown := ends.keys() - true_ends.keys():
+            raise LogUnavailable(f"{self._place.url}: {min(unknown)} has no leader just now")
         return sorted(place for place, end in ends.items() if true_ends[place].offset > end)
 
     def admin(self) -> "closing[Any]":

@@ -24,6 +24,7 @@ from indexer.log.copy import copy_log
 from indexer.log.kafka import KafkaLog
 from indexer.log.kafka_lease import Claim, holder
 from indexer.log.kafka_records import record_from_kafka, record_headers
+from indexer.log.kafka_settings import KafkaSettings, place_from_url
 from indexer.log.kafka_topics import find_name
 from indexer.log.partition import partition_of
 from indexer.log.port import Fenced, LogBusy, LogEmpty, LogMismatch, LogUnavailable
@@ -495,6 +496,29 @@ def test_a_reader_finds_partitions_whose_leaders_moved(tmp_path: Path) -> None:
                     time.sleep(0.1)
             assert log.end() == scribe.writer.end
             assert log.ends()
+        scribe.writer.close()
+        log.close()
+
+
+@pytest.mark.long
+def test_a_partition_without_a_leader_is_another_try(tmp_path: Path) -> None:
+    with cluster(tmp_path, 3) as brokers:
+        url = f"kafka://{brokers.bootstrap}/test"
+        log = KafkaLog(place_from_url(url), KafkaSettings(replication_factor=1, min_insync_replicas=1))
+        scribe = grown(log, 5)
+        assert len(log.ends()) == PARTITIONS + 1
+        with administrator(brokers.bootstrap) as admin:
+            (events,) = admin.describe_topics([log.topics().events])
+            brokers.stop_one(events["partitions"][0]["leader_id"], SIGKILL)
+            deadline = time.monotonic() + 60
+            while admin.describe_topics([log.topics().events])[0]["partitions"][0]["leader_id"] != -1:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        time.sleep(kafka_settings.METADATA_SECONDS + 1)  # until the log's own client knows it, too
+        with pytest.raises(LogUnavailable):
+            log.ends()
+        with pytest.raises(LogUnavailable):
+            kafka_log(url).writer()
         scribe.writer.close()
         log.close()
 
