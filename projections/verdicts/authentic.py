@@ -15,7 +15,7 @@ from projections.verdicts.signatures import (
     ED25519_KEY_BYTES,
     Curve,
     Signature,
-    ledger_answer,
+    as_the_ledger_answers,
     verify,
 )
 
@@ -97,23 +97,21 @@ def signed_bytes(view: CoseView) -> bytes | None:
     return sig_structure(bytes.fromhex(view.protected), bytes.fromhex(view.payload))
 
 
-def ledger_says(view: CoseView, key: bytes, key_algorithm: int | None) -> tuple[bool | None, str]:
+def ledger_says(view: CoseView, key: bytes, key_algorithm: int | None, found: Authenticity) -> tuple[bool | None, str]:
     """Whether the ledger's built-in for this key accepts the message, and why not; None where it has no built-in.
 
     The contract knows the key alone, and a key of 33 bytes is secp256k1's to it, unless it is registered for P-256.
+    ``found`` is what ``authenticity`` said of the same message and key.
     """
     faults = [departure for departure in view.departures if departure in MALFORMED | _NO_MESSAGE]
-    message = signed_bytes(view)
-    if faults or message is None:
+    if faults or signed_bytes(view) is None:
         return False, faults[0] if faults else view.unreadable or "nothing_to_verify"
-    curve: Curve = "secp256k1"
-    if len(key) == ED25519_KEY_BYTES:
-        curve = "ed25519"
-    elif CURVES.get(key_algorithm or 0) == "p256":
+    if len(key) != ED25519_KEY_BYTES and CURVES.get(key_algorithm or 0) == "p256":
         return None, "no_builtin_for_p256"
+    curve = "ed25519" if len(key) == ED25519_KEY_BYTES else "secp256k1"
     if CURVES.get(view.algorithm or 0) != curve:
         return False, "algorithm_not_of_key"
-    answer = ledger_answer(curve, key, message, bytes.fromhex(view.signature or ""))
+    answer = as_the_ledger_answers(found.signature)
     return answer == "true", "" if answer == "true" else f"builtin_{answer}"
 
 

@@ -24,6 +24,7 @@ ED25519_KEY_BYTES: Final = 32
 DIGEST_BYTES: Final = 32
 
 SECP256K1_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+MISMATCH: Final = "signature_mismatch"
 _KEYS_KEPT: Final = 4_096  # to decompress a key costs a third of a verification
 
 Answer = Literal["true", "false", "error"]
@@ -44,17 +45,14 @@ def verify(curve: Curve, key: bytes, message: bytes, signature: bytes) -> Signat
     ``key`` is 33 bytes (compressed SEC1) or 32 (Ed25519), ``signature`` 64: r || s. COSE knows no rule for the size of
     s: of a high one (r, n - s) is verified, and ``low_s`` says which of the two it was. Never raises.
     """
-    if len(signature) != SIGNATURE_BYTES:
-        return Signature(valid=False, reason="signature_not_64_bytes")
-    if len(key) != (ED25519_KEY_BYTES if curve == "ed25519" else COMPRESSED_BYTES):
-        return Signature(valid=False, reason="key_length")
     match curve:
         case "ed25519":
-            return _signed(_ed25519(key, message, signature))
+            fault = _size_fault(key, signature, ED25519_KEY_BYTES)
+            return fault or _signed(_ed25519(key, message, signature))
         case "secp256k1":
-            return _secp256k1(key, sha256(message).digest(), signature)
+            return _ecdsa(key, sha256(message).digest(), signature)
         case "p256":
-            return _p256(key, message, signature)
+            return _size_fault(key, signature, COMPRESSED_BYTES) or _p256(key, message, signature)
 
 
 def ledger_ecdsa_secp256k1(key: bytes, digest: bytes, signature: bytes) -> Answer:
@@ -75,15 +73,11 @@ def ledger_ed25519(key: bytes, message: bytes, signature: bytes) -> Answer:
     return "true" if _ed25519(key, message, signature) else "false"
 
 
-def ledger_answer(curve: Curve, key: bytes, message: bytes, signature: bytes) -> Answer | None:
-    """What a script learns that verifies a COSE message with the curve's built-in; None where there is none."""
-    match curve:
-        case "secp256k1":
-            return ledger_ecdsa_secp256k1(key, sha256(message).digest(), signature)
-        case "ed25519":
-            return ledger_ed25519(key, message, signature)
-        case "p256":
-            return None
+def as_the_ledger_answers(signature: Signature) -> Answer:
+    """What the curve's built-in gives for what ``verify`` said of the same bytes: no need to verify them again."""
+    if signature.valid:
+        return "false" if signature.low_s is False else "true"
+    return "false" if signature.reason == MISMATCH else "error"
 
 
 def compressed(key: bytes) -> bytes | None:
@@ -105,19 +99,28 @@ def on_curve(curve: Curve, key: bytes) -> bool:
 
 
 def _signed(valid: bool, low_s: bool | None = None) -> Signature:
-    return Signature(valid=valid, reason="" if valid else "signature_mismatch", low_s=low_s)
+    return Signature(valid=valid, reason="" if valid else MISMATCH, low_s=low_s)
+
+
+def _size_fault(key: bytes, signature: bytes, key_bytes: int) -> Signature | None:
+    if len(signature) != SIGNATURE_BYTES:
+        return Signature(valid=False, reason="signature_not_64_bytes")
+    return None if len(key) == key_bytes else Signature(valid=False, reason="key_length")
 
 
 def _halves(signature: bytes) -> tuple[int, int]:
     return int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
 
 
-def _secp256k1(key: bytes, digest: bytes, signature: bytes) -> Signature:
+def _ecdsa(key: bytes, digest: bytes, signature: bytes) -> Signature:
+    fault = _size_fault(key, signature, COMPRESSED_BYTES)
+    if fault is not None:
+        return fault
     point = _point(key)
     if point is None:
         return Signature(valid=False, reason="key_not_on_curve")
     r, s = _halves(signature)
-    if not (0 < r < SECP256K1_ORDER and 0 < s < SECP256K1_ORDER):
+    if r >= SECP256K1_ORDER or s >= SECP256K1_ORDER:
         return Signature(valid=False, reason="signature_out_of_range")
     low_s = s <= SECP256K1_ORDER // 2
     # libsecp256k1 takes low ones only.
