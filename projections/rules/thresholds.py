@@ -147,7 +147,7 @@ def _checked(value: Any, where: str) -> dict[str, int]:
     for name, number in value.items():
         if name not in names:
             near = get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "`cellwitness judge --rules` lists them"
+            hint = f"did you mean {near[0]!r}?" if near else "docs/rules.md lists them"
             raise ConfigurationError(f"{where}: {name}: no such threshold; {hint}")
         if type(number) is not int or not -(1 << 32) < number < 1 << 32:
             raise ConfigurationError(f"{where}: {name}: {number!r} is not a whole number below 2^32")

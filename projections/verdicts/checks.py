@@ -271,8 +271,10 @@ def _pays(output: OutputView, user: str) -> bool:
     return (output.payment_kind, output.payment) == ("key", user)
 
 
-def scripts_passed(event: ReadingEvent) -> Check:
-    """Whether the ledger accepted it. Beside the twelve."""
-    rejected = isinstance(event, ReadingRejected)
+def scripts_passed(case: Case) -> Check:
+    """Whether the ledger accepted it. Beside the twelve; says too where the operator minted a second account."""
+    rejected = isinstance(case.event, ReadingRejected)
     reasons = ("scripts_failed",) if rejected else ()
+    if len(case.standing.accounts) > 1:
+        reasons = (*reasons, "two_live_accounts")
     return Check(name="scripts", verdict="ledger", result="failed" if rejected else "passed", reasons=reasons)

@@ -32,7 +32,7 @@ def judge(state: State, fact: Fact, event: ReadingEvent, profile: Profile) -> Ve
     signer = _signer(case)
     ledger = _ledger_signature(case, signer)
     twelve = sorted((*chain_checks(case), ledger), key=lambda check: check.number)
-    beside = [scripts_passed(event), *_crypto(case, signer), _passport_battery(case)]
+    beside = [scripts_passed(case), *_crypto(case, signer), _passport_battery(case)]
     if "no_builtin_for_p256" in ledger.reasons:
         reasons = ("signature_not_verifiable_on_chain",)
         beside.append(Check(name="on_chain_signature", verdict="ledger", result="not_assessable", reasons=reasons))

@@ -34,14 +34,13 @@ def fact(event: ChainEvent, slot: int, height: int) -> Fact:
 def facts(*, seed: int = 11, batteries: int = 12, days: int = 120, reading_days: float = 2.0) -> tuple[Fact, ...]:
     """Everything that such a chain states, in its order."""
     plan = Plan(seed=seed, batteries=batteries, reading_interval_slots=int(reading_days * DAY))
-    found = []
+    found: list[Fact] = []
     for made in blocks(Maker(plan), days * DAY):
         message = read_block(b'{"jsonrpc":"2.0","method":"nextBlock","result":' + _result(made.json) + b"}")
         assert isinstance(message, RollForward)
         block = message.block
         assert isinstance(block, Block)
-        for event in decode(block, [profile()]):
-            found.append(fact(event, block.point.slot, block.height))
+        found += (fact(event, block.point.slot, block.height) for event in decode(block, [profile()]))
     return tuple(found)
 
 
