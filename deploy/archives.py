@@ -21,7 +21,9 @@ from projections.rules.model import Finding
 from projections.rules.passport import Passport, passport_from
 
 READING_FIELDS: Final = tuple(
-    name for name in Reading.__struct_fields__ if name not in ("battery_id", "challenge", "cell_voltages_mv")
+    name
+    for name in Reading.__struct_fields__
+    if name not in ("battery_id", "challenge", "schema_version", "cell_voltages_mv")
 )
 PASSPORT_FIELDS: Final = tuple(
     name for name in Passport.__struct_fields__ if name not in (*READING_FIELDS, "battery_id", "registered_slot")

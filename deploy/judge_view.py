@@ -18,7 +18,7 @@ _NONE = Tally()
 
 def summary(archive: Archive, missing: list[str], seconds: float) -> dict[str, Any]:
     """Everything that was counted, as JSON can say it."""
-    rules = []
+    rules, missed = [], archive.not_assessable()
     for rule in CATALOGUE:
         if rule.id not in READING_RULE_IDS and rule.id not in FLEET_RULES:
             continue
@@ -31,7 +31,7 @@ def summary(archive: Archive, missing: list[str], seconds: float) -> dict[str, A
                 "readings": tally.readings,
                 "share_of_readings": tally.readings / max(archive.readings, 1),
                 "severities": {name: tally.severities[name] for name in SEVERITIES if tally.severities[name]},
-                "not_assessable": tally.not_assessable,
+                "not_assessable": missed[rule.id],
                 "examples": tally.examples,
             }
         )

@@ -49,7 +49,6 @@ class Tally(Struct):
 
     findings: int = 0
     readings: int = 0  # with a finding
-    not_assessable: int = 0
     severities: Counter[Severity] = Counter()
     examples: list[dict[str, Any]] = []
 
@@ -70,6 +69,7 @@ class Archive:
         self._book = book
         self._batteries: dict[str, _Battery] = {}
         self._keys: set[tuple[str, str]] = set()
+        self._missing: Counter[tuple[str, ...]] = Counter()  # rules that could not be assessed, together
         self.tallies: dict[str, Tally] = {}
         self.readings = 0
         self.alerting = 0  # readings with a finding at warning or above
@@ -123,6 +123,14 @@ class Archive:
                     self._add(tally, each, {"battery": subject})
                     yield subject, each
 
+    def not_assessable(self) -> Counter[str]:
+        """In how many readings each rule lacked an input."""
+        counted: Counter[str] = Counter()
+        for rules, readings in self._missing.items():
+            for rule in rules:
+                counted[rule] += readings
+        return counted
+
     def _known(self, row: Row) -> _Battery:
         battery = self._batteries.get(row.battery)
         if battery is None:
@@ -138,15 +146,16 @@ class Archive:
     def _count(self, row: Row, findings: tuple[Finding, ...], missing: tuple[str, ...]) -> None:
         self.readings += 1
         self.alerting += any(each.severity in ALERTING for each in findings)
-        for rule in missing:
-            self._tally(rule).not_assessable += 1
+        self._missing[missing] += 1
         for rule in {each.rule for each in findings}:
             self._tally(rule).readings += 1
         for each in findings:
             self._add(self._tally(each.rule), each, {"battery": row.battery, "time": row.time, "row": row.number})
 
     def _tally(self, rule: str) -> Tally:
-        return self.tallies.setdefault(rule, Tally(severities=Counter(), examples=[]))
+        if rule not in self.tallies:
+            self.tallies[rule] = Tally(severities=Counter(), examples=[])
+        return self.tallies[rule]
 
     def _add(self, tally: Tally, finding: Finding, where: dict[str, Any]) -> None:
         tally.findings += 1

@@ -1,5 +1,6 @@
 """What cells of a chemistry can do. Sources: docs/rules.md; the voltages are limits for rest and operation."""
 
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -78,6 +79,7 @@ NICKEL: Final = frozenset(("NMC", "NCA", "LMO"))
 """Layered and spinel cathodes, whose voltage does tell a high state of charge."""
 
 
+@lru_cache(maxsize=1_024)
 def chemistry_of(name: str | None) -> Chemistry | None:
     """The chemistry of this name, however it is written: "LFP", "lfp", "Na-ion", "NMC811", "LiFePO4"."""
     if name is None:

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from projections.rules.history import History, Sample, median
+from projections.rules.history import History, Sample, counter_before, median
 from projections.rules.model import NOTHING, Hit, Outcome
 from projections.rules.passport import Passport
 from projections.rules.thresholds import Thresholds
@@ -12,13 +12,13 @@ HOUR = 3_600
 
 def gap(history: History, sample: Sample, _: Passport, thresholds: Thresholds) -> Outcome:
     """R07."""
-    last = _last_counter(history)
     counter = sample.reading.counter
-    if last is None or counter is None:
+    if counter is None or history.last is None:
         return None
-    delta = counter - last
-    if delta <= 1:
+    before = counter_before(history, counter)
+    if before is None or counter - before <= 1:
         return NOTHING
+    delta = counter - before
     own = median(history.gaps)
     many = delta > thresholds.counter_gap_warning or (
         own is not None and delta > thresholds.counter_gap_times_median * own

@@ -47,6 +47,7 @@ class History(Struct, frozen=True, omit_defaults=True):
 
     key: Hex | None = None
     accepted: int = 0
+    soh_reference_bp: int | None = None  # the robust reference; None before the first accepted reading
     recent: tuple[Sample, ...] = ()  # the last RECENT accepted ones, newest last
     first: tuple[tuple[int, int], ...] = ()  # slot and SoH (bp) of the first REFERENCE_READINGS
     trail: tuple[Point, ...] = ()
@@ -67,11 +68,6 @@ class History(Struct, frozen=True, omit_defaults=True):
     def last(self) -> Sample | None:
         return self.recent[-1] if self.recent else None
 
-    @property
-    def soh_reference_bp(self) -> int | None:
-        """The robust reference; None before the first accepted reading."""
-        return median([s.reading.soh_bp for s in self.recent[-REFERENCE_READINGS:] if s.reading.soh_bp is not None])
-
 
 NEW: Final = History()
 
@@ -87,11 +83,14 @@ def median(values: Sequence[int]) -> int | None:
 
 def null_frame(reading: Reading) -> bool:
     """All zero, or one filler value everywhere: what a gauge sends when it could not measure."""
-    zero = [reading.soh_bp, reading.voltage_mv, reading.temp_min_c, reading.temp_max_c]
-    known = [value for value in zero if value is not None]
-    if reading.soh_bp == 0 and len(known) > 1 and not any(known):
-        return True
-    filled = [reading.soh_bp, reading.soc_bp, reading.cycle_count, reading.full_charge_capacity_mah, reading.voltage_mv]
+    soh = reading.soh_bp
+    if soh == 0:
+        others = [v for v in (reading.voltage_mv, reading.temp_min_c, reading.temp_max_c) if v is not None]
+        if others and not any(others):
+            return True
+    if soh is None or reading.cycle_count not in (soh, None):
+        return False  # nearly every reading ends here
+    filled = (soh, reading.soc_bp, reading.cycle_count, reading.full_charge_capacity_mah, reading.voltage_mv)
     known = [value for value in filled if value is not None]
     return len(known) > 3 and len(set(known)) == 1
 
@@ -124,15 +123,19 @@ def accept(history: History, sample: Sample, thresholds: Thresholds) -> History:
     cycles, reference = reading.cycle_count, history.soh_reference_bp
     rises = soh is not None and reference is not None and soh - reference > thresholds.soh_increase_warning_bp
     trail = history.trail if soh is None or cycles is None else _longer(history.trail, Point(cycles, soh))
+    recent = (*history.recent[1 - RECENT :], sample)
     return replace(
         history,
         accepted=history.accepted + 1,
-        recent=(*history.recent[1 - RECENT :], sample),
+        recent=recent,
+        soh_reference_bp=median(
+            [s.reading.soh_bp for s in recent[-REFERENCE_READINGS:] if s.reading.soh_bp is not None]
+        ),
         first=history.first
         if soh is None or len(history.first) == REFERENCE_READINGS
         else (*history.first, (sample.slot, soh)),
         trail=trail,
-        gaps=_gaps(history.gaps, last, reading),
+        gaps=_gaps(history, reading.counter),
         times=(*history.times[1 - TIMES :], sample.slot),
         increases=history.increases + 1 if rises else 0,
         frozen=history.frozen + 1 if last is not None and same_state(last.reading, reading) else 1,
@@ -144,10 +147,9 @@ def accept(history: History, sample: Sample, thresholds: Thresholds) -> History:
 
 def noted(history: History, sample: Sample) -> History:
     """The history after any signed reading, taken up or not: the battery said this, and used its counter for it."""
-    reading = sample.reading
-    if null_frame(reading):
-        return history
-    course = (*history.course[1 - RECENT :], (reading.cycle_count, reading.energy_throughput_wh))
+    reading, course = sample.reading, history.course
+    if not null_frame(reading):
+        course = (*course[1 - RECENT :], (reading.cycle_count, reading.energy_throughput_wh))
     seen, said = history.seen, (reading.counter, sample.payload)
     if reading.counter is not None and sample.payload and said not in seen:
         seen = (*seen[1 - SEEN :], (reading.counter, sample.payload))
@@ -190,11 +192,20 @@ def _longer(trail: tuple[Point, ...], point: Point) -> tuple[Point, ...]:
     return (*trail, point) if len(trail) < TRAIL else (*trail[::2], point)
 
 
-def _gaps(gaps: tuple[int, ...], last: Sample | None, reading: Reading) -> tuple[int, ...]:
-    before = None if last is None else last.reading.counter
-    if before is None or reading.counter is None or reading.counter <= before:
-        return gaps
-    return (*gaps[1 - GAPS :], reading.counter - before)
+def counter_before(history: History, counter: int) -> int | None:
+    """The counter of the reading before this one: of those submitted, also if they were refused or put aside."""
+    used = [number for number, _ in history.seen if number < counter]
+    last = None if history.last is None else history.last.reading.counter
+    if last is not None and last < counter:
+        used.append(last)
+    return max(used, default=None)
+
+
+def _gaps(history: History, counter: int | None) -> tuple[int, ...]:
+    before = None if counter is None else counter_before(history, counter)
+    if counter is None or before is None:
+        return history.gaps
+    return (*history.gaps[1 - GAPS :], counter - before)
 
 
 def _counted(digits: tuple[int, ...], value: int | None) -> tuple[int, ...]:

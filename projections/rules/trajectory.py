@@ -15,6 +15,7 @@ from projections.rules.thresholds import Thresholds
 YEAR_SECONDS: Final = 31_557_600  # 365.25 days
 UNKNOWN_LIFE_CYCLES: Final = 1_000
 UNKNOWN_FADE_BP: Final = 210
+STEPPED_DIGITS: Final = 2
 KNEE_CYCLES: Final = 50
 """Fewer cycles than this in either half, and noise decides the slope."""
 
@@ -181,8 +182,9 @@ def digits(history: History, _: Sample, __: Passport, thresholds: Thresholds) ->
     hits = []
     for field, counts in (("soh_bp", history.soh_digits), ("capacity", history.capacity_digits)):
         total = sum(counts)
-        # Asked once for each so many readings. Values that are always round were rounded, not invented.
-        if total < thresholds.digit_readings or total % thresholds.digit_readings or counts[0] == total:
+        # Asked once for each so many readings. Where several digits never come up, a device counts in steps.
+        stepped = counts.count(0) > STEPPED_DIGITS
+        if total < thresholds.digit_readings or total % thresholds.digit_readings or stepped:
             continue
         tenfold = 10 * sum(count * count for count in counts)
         if tenfold > (thresholds.digit_chi2 + total) * total:

@@ -145,7 +145,7 @@ TRAJECTORY: Final = (
         meaning="The last digits of the values are spread as people invent them, not as devices measure.",
         inputs=("soh_bp", "full_charge_capacity_mah", "the epoch's readings"),
         formula="chi-squared of the last digit > {digit_chi2} (p < 1e-4) at each {digit_readings}th reading; values "
-        "that are always round are left out",
+        "that come in steps, so that more than two digits never do, are left out",
         thresholds=("digit_chi2", "digit_readings"),
         severities=("info",),
         source="fabrication",
