@@ -17,6 +17,9 @@ from projections.verdicts.standing import Account, Standing
 from projections.verdicts.state import OpenCommitment, State, held_by
 
 CHALLENGE_HEX: Final = 64
+DRIFT_WARNING_SLOTS: Final = 120
+"""A claimed slot further off than this is named, and fails nothing. Rule R46 has a threshold of its own."""
+
 _NOTHING: Final = Reading()
 
 NAMES: Final[dict[int, tuple[str, VerdictName]]] = {
@@ -140,7 +143,10 @@ def _recent(case: Case) -> Check:
         "invalid_before": case.event.invalid_before,
         "invalid_after": case.event.invalid_after,
     }
-    return compared(4, age <= greatest, "commitment_too_old", **inputs)
+    warnings = ("claimed_slot_drifts",) if drift is not None and abs(drift) > DRIFT_WARNING_SLOTS else ()
+    if age > greatest:
+        return answer(4, "failed", "commitment_too_old", *warnings, **inputs)
+    return answer(4, "passed", *warnings, **inputs)
 
 
 def _challenge(case: Case) -> Check:
