@@ -19,7 +19,7 @@ from projections.rules.engine import READING_RULES, fleet_findings, judge_readin
 from projections.rules.history import NEW, History, Sample, epoch_opened
 from projections.rules.model import ALERTING, Finding, Severity
 from projections.rules.passport import Passport
-from projections.rules.thresholds import DEFAULT, ThresholdBook
+from projections.rules.thresholds import ThresholdBook
 
 TUPLES: Final = 64
 """Readings of each battery that are compared with other batteries' (R37)."""
@@ -110,14 +110,15 @@ class Archive:
             )
             for name, each in self._batteries.items()
         ]
+        thresholds = self._book.of("", None)
         found = {
             "R11": fleet.shared_keys(self._keys),
-            "R31": fleet.below_model_floor(trajectories, DEFAULT),
-            "R36": fleet.unlike_the_others(trajectories, DEFAULT),
-            "R37": fleet.near_duplicates(trajectories, DEFAULT),
+            "R31": fleet.below_model_floor(trajectories, thresholds),
+            "R36": fleet.unlike_the_others(trajectories, thresholds),
+            "R37": fleet.near_duplicates(trajectories, thresholds),
         }
         for rule, hits in found.items():
-            for subject, findings in fleet_findings(rule, hits, self._book.of("", None)).items():
+            for subject, findings in fleet_findings(rule, hits, thresholds).items():
                 tally = self._tally(rule)
                 for each in findings:
                     self._add(tally, each, {"battery": subject})

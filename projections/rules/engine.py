@@ -35,6 +35,8 @@ def rules_of(scope: Scope) -> tuple[Rule, ...]:
 READING_RULES: Final = rules_of("reading")
 SINGLE_RULES: Final = tuple(rule for rule in READING_RULES if "R15" <= rule.id <= "R23")
 """Those that ask for nothing but the reading and its passport."""
+UNBOUND_RULES: Final = tuple(rule for rule in READING_RULES if rule in SINGLE_RULES or rule.id in ("R09", "R10"))
+"""Those that hold for a signed reading whenever it was said: anybody can submit an old one again."""
 
 
 def judge_reading(
@@ -86,4 +88,4 @@ def taken_up(history: History, sample: Sample, passport: Passport, thresholds: T
     accepted = accept(history, sample, thresholds)
     if accepted.accepted > history.accepted:
         accepted = beside_passport(accepted, sample, passport, thresholds)
-    return noted(accepted, sample)
+    return noted(accepted, sample, bound=True)

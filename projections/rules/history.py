@@ -145,10 +145,13 @@ def accept(history: History, sample: Sample, thresholds: Thresholds) -> History:
     )
 
 
-def noted(history: History, sample: Sample) -> History:
-    """The history after any signed reading, taken up or not: the battery said this, and used its counter for it."""
+def noted(history: History, sample: Sample, *, bound: bool) -> History:
+    """The history after any signed reading, taken up or not: the battery said this, and used its counter for it.
+
+    ``bound``: it answers a challenge of its own. Of others nobody knows when they were said: they enter no course.
+    """
     reading, course = sample.reading, history.course
-    if not null_frame(reading):
+    if bound and not null_frame(reading):
         course = (*course[1 - RECENT :], (reading.cycle_count, reading.energy_throughput_wh))
     seen, said = history.seen, (reading.counter, sample.payload)
     if reading.counter is not None and sample.payload and said not in seen:

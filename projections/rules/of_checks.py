@@ -1,9 +1,10 @@
 """R01 to R06, R12, R45, R48 and R51: what a reading's checks and its message say, as findings. Pure."""
 
-from indexer.events import CoseView, ReadingEvent, ReadingRejected
+from indexer.events import CoseView, ReadingEvent, ReadingRejected, ReportingAccountUpdated
 from indexer.protocol.cose import MALFORMED, MALFORMED_PAYLOAD
 from projections.rules.model import NOTHING, Hit, Outcome
 from projections.verdicts.model import Check, Verdicts
+from projections.verdicts.standing import Standing
 
 
 def malformed(_: Verdicts, event: ReadingEvent) -> Outcome:
@@ -82,6 +83,14 @@ def key_without_passport(verdicts: Verdicts, event: ReadingEvent) -> Outcome:
         return None
     own = "account_with_a_key_of_its_own" in check.reasons
     return (Hit("high", {"account_key": check.inputs.get("account_key")}),) if own else NOTHING
+
+
+def account_key_unknown(standing: Standing, event: ReportingAccountUpdated) -> Outcome:
+    """R51, of an account as it is opened. ``standing`` is the one after the event."""
+    if event.account_unproven or not standing.keys:
+        return None
+    known = any(epoch.key == event.datum.bms_public_key for epoch in standing.keys)
+    return NOTHING if known else (Hit("high", {"account_key": event.datum.bms_public_key}),)
 
 
 def _failed(checks: list[Check | None]) -> Outcome:

@@ -9,12 +9,23 @@ from msgspec import Struct
 from msgspec.json import Decoder, Encoder
 from msgspec.structs import replace
 
-from indexer.events import CommitmentClosed, CommitmentMinted, ReadingEvent, ReadingRejected
+from indexer.events import CommitmentClosed, CommitmentMinted, ReadingEvent, ReadingRejected, ReportingAccountUpdated
 from indexer.protocol.profile import Profile
 from projections.facts import Fact
-from projections.rules.engine import SINGLE_RULES, Said, judge_reading, rules_of, said, taken_up
+from projections.rules.catalogue import RULES
+from projections.rules.engine import (
+    READING_RULES,
+    SINGLE_RULES,
+    UNBOUND_RULES,
+    Said,
+    judge_reading,
+    rules_of,
+    said,
+    taken_up,
+)
 from projections.rules.history import NEW, History, Sample, epoch_opened, noted
 from projections.rules.model import Finding
+from projections.rules.of_checks import account_key_unknown
 from projections.rules.passport import Passport
 from projections.rules.thresholds import ThresholdBook, Thresholds
 from projections.verdicts import state as chain_state
@@ -25,7 +36,6 @@ _PAYLOAD_KEPT: Final = 32  # hex digits of its SHA-256 that tell payloads apart
 _FAILING: Final = frozenset(("quarantine", "high", "critical"))
 _VERDICT_RULES: Final = rules_of("verdict")
 _COMMITMENT_RULES: Final = rules_of("commitment")
-_UNSIGNED: Final = tuple(rule.id for rule in rules_of("reading") if rule not in SINGLE_RULES)
 _NO_PASSPORT: Final = Passport()
 
 
@@ -62,6 +72,9 @@ def fold(state: State, fact: Fact, profile: Profile, book: ThresholdBook) -> tup
             history, judged = _reading(before, history, fact, profile, thresholds)
         case CommitmentMinted() | CommitmentClosed():
             judged = Judged(said=_commitment(before, after, fact, thresholds))
+        case ReportingAccountUpdated():
+            outcome = account_key_unknown(after.now, event)
+            judged = Judged(said=said([(RULES["R51"], outcome)], thresholds))
     history = _moved(history, before, after, fact)
     return replace(state, chain=after, history=history), judged
 
@@ -82,23 +95,25 @@ def _reading(
     if sample is None:
         return history, Judged(verdicts, found)
     if verdicts.signed and verdicts.key != history.key:
-        # The fold of a new account's first reading: a key speaks that has not spoken before.
+        # A key speaks that has not spoken before: of a new battery, or of a new module.
         history = epoch_opened(history, verdicts.key) if history.key is not None else replace(history, key=verdicts.key)
-    if not verdicts.signed:
-        # Anybody can make it: it is shown for what it says, and compared with nothing that the battery said.
-        by_itself = judge_reading(history, sample, passport, thresholds, SINGLE_RULES)
-        return history, _judged(verdicts, found.and_then(by_itself).and_then(Said((), _UNSIGNED)))
-    ruled = judge_reading(history, sample, passport, thresholds)
-    judged = _judged(verdicts, found.and_then(ruled))
+    # What is not signed anybody can make, and what is not bound anybody can submit again, however old: neither is
+    # compared with what the battery said, or a stranger could raise alarms about it.
     holds = verdicts.crypto.result == verdicts.binding.result == "passed"
+    rules = READING_RULES if holds else UNBOUND_RULES if verdicts.signed else SINGLE_RULES
+    ruled = judge_reading(history if verdicts.signed else NEW, sample, passport, thresholds, rules)
+    left_out = tuple(rule.id for rule in READING_RULES if rule not in rules) if rules is not READING_RULES else ()
+    judged = _judged(verdicts, found.and_then(ruled).and_then(Said((), left_out)))
     if holds and not isinstance(event, ReadingRejected):
         return taken_up(history, sample, passport, thresholds), judged
-    return noted(history, sample), judged
+    return noted(history, sample, bound=holds) if verdicts.signed else history, judged
 
 
 def _judged(verdicts: Verdicts, found: Said) -> Judged:
     """Plausibility fails by its checks, and by what rules R07 to R42 find at "high" or above, or put aside."""
     failing = dict.fromkeys(each.rule for each in found.findings if _fails(each))
+    if found.quarantined and not failing:
+        failing["put_aside"] = None
     plausibility = together("plausibility", verdicts.checks, failing=tuple(failing))
     return Judged(replace(verdicts, plausibility=plausibility), found)
 

@@ -103,6 +103,7 @@ REASONS: Final = {
     "cycle_count_missing": "the reading has no count of cycles",
     "cycles_below_last": "fewer cycles than in the last reading",
     "account_without_cycles": "the account does not keep the last count of cycles",
+    "put_aside": "the state of health is so far from all others that it waits for a second reading to agree",
     # Structure
     "cose_malformed": "the bytes are no sound message",
     "not_cose": "this is text and no signed message",

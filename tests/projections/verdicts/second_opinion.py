@@ -19,7 +19,7 @@ from projections.verdicts.signatures import Curve
 
 _REFUSALS = (
     *(CoseException, InvalidSignature, MalformedPointError, cbor2.CBORDecodeError),
-    *(ValueError, TypeError, KeyError, AttributeError),
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
 )
 """It has no single way to say no."""
 

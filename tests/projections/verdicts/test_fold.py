@@ -362,6 +362,51 @@ def test_equivocation_is_found_even_in_a_rejected_reading() -> None:
     assert "R09" in {finding.rule for finding in said.said.findings}
 
 
+def test_old_readings_that_a_stranger_submits_again_raise_no_alarm_about_the_battery() -> None:
+    """True readings of the battery, one after the other, on an account of the stranger's own."""
+    s = scene()
+    mine = [f for f, _, _ in chain() if f.event.battery_key == s.event.battery_key]
+    old = [f.event for f in mine if isinstance(f.event, ReadingSubmitted) and f.slot < s.fact.slot]
+    state, alarming = s.state, set()
+    for number, event in enumerate([*old, *old, *reversed(old)]):
+        replayed = replace(event, transaction=hash32("replay", number), account_unproven=True, burned_commitments={})
+        state, said = fold(state, replace(s.fact, event=replayed), profile(), BOOK)
+        alarming |= {f.rule for f in said.said.findings if f.severity in ("high", "critical")}
+    assert alarming == set()
+    state, said = fold(state, s.fact, profile(), BOOK)
+    assert said.said.findings == fold(s.state, s.fact, profile(), BOOK)[1].said.findings
+    assert state.history.recent[-1].slot == s.fact.slot
+
+
+def test_a_level_far_off_is_put_aside_and_fails_even_where_no_rule_says_so() -> None:
+    young = replace(scene().state.history, accepted=1, soh_reference_bp=5_000)
+    found = Scene(replace(scene().state, history=young), scene().fact).verdicts()
+    assert found.plausibility.result == "failed"
+    assert found.plausibility.reasons == ("put_aside",)
+
+
+def test_findings_name_a_twin_a_replaced_key_and_an_account_s_own_key() -> None:
+    s = scene()
+
+    def rules(state: State, **changes: Any) -> dict[str, str]:
+        stated = replace(s.fact, event=replace(s.event, **changes))
+        return {f.rule: f.severity for f in fold(state, stated, profile(), BOOK)[1].said.findings}
+
+    assert rules(s.state, **s.signed(element(), twin=True))["R05"] == "info"
+    new = with_new_key(s.state, (s.fact.slot - 1, 0), "aa" * 32, SecureElement("new").public_key.hex())
+    assert rules(new)["R12"] == "high"
+    own = SecureElement("own").public_key.hex()
+    now = s.state.chain.now
+    account = replace(now.accounts[0], datum=replace(now.accounts[0].datum, bms_public_key=own))
+    state = replace(s.state, chain=replace(s.state.chain, now=replace(now, accounts=(account,))))
+    assert rules(state)["R51"] == "high"
+    opened = next(f.event for f, _, _ in chain() if isinstance(f.event, ReportingAccountUpdated))
+    datum = replace(opened.datum, bms_public_key=own)
+    event = replace(opened, battery_key=s.event.battery_key, transaction="bb" * 32, datum=datum)
+    _, said = fold(s.state, fact(event, s.fact.slot, 1), profile(), BOOK)
+    assert [f.rule for f in said.said.findings] == ["R51"]
+
+
 def test_states_survive_their_json() -> None:
     for _, state, _ in chain()[::50]:
         assert decode_state(encode_state(state)) == state
