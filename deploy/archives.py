@@ -126,26 +126,28 @@ def check_columns(columns: Iterable[str], file: Path) -> list[str]:
 def rows_of(table: Table) -> Iterator[Row]:
     """The readings in a file, in its order. Raises ConfigurationError that names row and column."""
     passports: dict[tuple[Any, ...], Passport] = {}
+    names = [name for name in READING_FIELDS if name in table.columns]
+    fixed = [name for name in (*PASSPORT_FIELDS, "nominal_capacity_mah", "cell_count") if name in table.columns]
     for number, cells in enumerate(table.rows, 1):
-        yield _row(number, cells, passports)
+        key = tuple(cells[name] for name in fixed)
+        if key not in passports:
+            passports[key] = _passport(number, cells)
+        yield _row(number, cells, names, passports[key])
 
 
-def _row(number: int, cells: Cells, passports: dict[tuple[Any, ...], Passport]) -> Row:
+def _row(number: int, cells: Cells, names: Iterable[str], passport: Passport) -> Row:
     battery = next((str(cells[name]) for name in BATTERY_COLUMNS if cells.get(name) not in (None, "")), None)
     if battery is None:
         raise ConfigurationError(f"row {number}: it names no battery")
     time = next((cells[name] for name in TIME_COLUMNS if cells.get(name) not in (None, "")), None)
-    fixed = tuple(cells.get(name) for name in (*PASSPORT_FIELDS, "nominal_capacity_mah", "cell_count"))
-    if fixed not in passports:
-        passports[fixed] = _passport(number, cells)
-    values: dict[str, Any] = {name: _integer(number, name, cells.get(name)) for name in READING_FIELDS if name in cells}
+    values: dict[str, Any] = {name: _integer(number, name, cells[name]) for name in names}
     return Row(
         number,
         battery,
         str(time),
         _seconds(number, time),
         Reading(**values, cell_voltages_mv=_cells(number, cells.get("cell_voltages_mv"))),
-        passports[fixed],
+        passport,
         str(cells["bms_public_key"]) if cells.get("bms_public_key") else None,
         str(cells["owner"]) if cells.get("owner") else None,
     )

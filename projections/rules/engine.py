@@ -47,14 +47,21 @@ def judge_reading(
     rules: Iterable[Rule] = READING_RULES,
 ) -> Said:
     """What the rules of scope "reading" say of one. ``history`` is the one before it."""
-    outcomes = ((rule, rule.judge(history, sample, passport, thresholds)) for rule in rules)
+    findings: list[Finding] = []
+    missing: list[str] = []
+    for rule in rules:
+        outcome = rule.judge(history, sample, passport, thresholds)
+        if outcome is None:
+            missing.append(rule.id)
+        elif outcome:
+            findings += (finding(rule, hit, thresholds) for hit in outcome)
     aside = null_frame(sample.reading) or (
         outlier(history, sample.reading, thresholds) and not opens_epoch(history, sample, thresholds)
     )
-    return said(outcomes, thresholds, quarantined=aside)
+    return Said(tuple(findings), tuple(missing), aside)
 
 
-def said(outcomes: Iterable[tuple[Rule, Outcome]], thresholds: Thresholds, *, quarantined: bool = False) -> Said:
+def said(outcomes: Iterable[tuple[Rule, Outcome]], thresholds: Thresholds) -> Said:
     """Outcomes as findings; rules that could not be assessed by id."""
     findings: list[Finding] = []
     missing: list[str] = []
@@ -63,7 +70,7 @@ def said(outcomes: Iterable[tuple[Rule, Outcome]], thresholds: Thresholds, *, qu
             missing.append(rule.id)
         elif outcome:
             findings += (finding(rule, hit, thresholds) for hit in outcome)
-    return Said(tuple(findings), tuple(missing), quarantined)
+    return Said(tuple(findings), tuple(missing))
 
 
 def finding(rule: Rule, hit: Hit, thresholds: Thresholds) -> Finding:

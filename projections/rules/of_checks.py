@@ -26,7 +26,7 @@ def not_deterministic(_: Verdicts, event: ReadingEvent) -> Outcome:
 
 def wrong_algorithm(verdicts: Verdicts, event: ReadingEvent) -> Outcome:
     """R03."""
-    check = _named(verdicts, "algorithm")
+    check = verdicts.beside("algorithm")
     if check is None or check.result == "not_assessable":
         return None
     algorithm = event.decoded.algorithm
@@ -35,7 +35,7 @@ def wrong_algorithm(verdicts: Verdicts, event: ReadingEvent) -> Outcome:
 
 def wrong_signature(verdicts: Verdicts, _: ReadingEvent) -> Outcome:
     """R04."""
-    check = _named(verdicts, "own_verification")
+    check = verdicts.beside("own_verification")
     if check is None or check.result == "not_assessable":
         return None
     return (Hit("critical", {"key": verdicts.key, "reasons": list(check.reasons)}),) if check.reasons else NOTHING
@@ -43,7 +43,7 @@ def wrong_signature(verdicts: Verdicts, _: ReadingEvent) -> Outcome:
 
 def high_s(verdicts: Verdicts, _: ReadingEvent) -> Outcome:
     """R05."""
-    check = _named(verdicts, "own_verification")
+    check = verdicts.beside("own_verification")
     low = None if check is None else check.inputs.get("low_s")
     if low is None:
         return None
@@ -52,7 +52,7 @@ def high_s(verdicts: Verdicts, _: ReadingEvent) -> Outcome:
 
 def other_battery(verdicts: Verdicts, _: ReadingEvent) -> Outcome:
     """R06."""
-    return _failed([verdicts.check(2), _named(verdicts, "passport_battery")])
+    return _failed([verdicts.check(2), verdicts.beside("passport_battery")])
 
 
 def replaced_key(verdicts: Verdicts, _: ReadingEvent) -> Outcome:
@@ -78,7 +78,7 @@ def wrong_challenge(verdicts: Verdicts, _: ReadingEvent) -> Outcome:
 
 def key_without_passport(verdicts: Verdicts, event: ReadingEvent) -> Outcome:
     """R51. Of a proven account only: with an unproven one, anybody can claim any key."""
-    check = _named(verdicts, "passport_key")
+    check = verdicts.beside("passport_key")
     if check is None or check.result == "not_assessable" or event.account_unproven:
         return None
     own = "account_with_a_key_of_its_own" in check.reasons
@@ -99,7 +99,3 @@ def _failed(checks: list[Check | None]) -> Outcome:
         return None
     hits = [Hit("critical", {"reasons": list(c.reasons), **c.inputs}) for c in asked if c.result == "failed"]
     return tuple(hits[:1])
-
-
-def _named(verdicts: Verdicts, name: str) -> Check | None:
-    return next((check for check in verdicts.checks if check.name == name and check.number == 0), None)

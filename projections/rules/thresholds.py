@@ -105,6 +105,8 @@ class ThresholdBook(Struct, frozen=True):
     models: dict[str, dict[str, int]] = {}
 
     def of(self, deployment: str, model: str | None) -> Thresholds:
+        if not (self.everywhere or self.deployments or self.models):
+            return DEFAULT  # asked for each reading
         changes = self.everywhere | self.deployments.get(deployment, {}) | self.models.get(model or "", {})
         return _thresholds(tuple(sorted(changes.items())))
 

@@ -10,6 +10,8 @@ from indexer.events import Hex
 RULE_SET: Final = 1
 """Goes up when checks or rules say anything else of the same events. Stands in every verdict and finding."""
 
+TWELVE: Final = 12
+
 Result = Literal["passed", "failed", "not_assessable"]
 VerdictName = Literal["ledger", "crypto", "binding", "plausibility"]
 Value = int | str | bool | None
@@ -47,18 +49,22 @@ class Verdicts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rule_set: int = RULE_SET
 
     def check(self, number: int) -> Check:
-        """One of the twelve."""
-        return next(each for each in self.checks if each.number == number)
+        """One of the twelve, which come first."""
+        return self.checks[number - 1]
+
+    def beside(self, name: str) -> Check | None:
+        """One that we ask besides."""
+        return next((check for check in self.checks[TWELVE:] if check.name == name), None)
 
 
 def together(name: VerdictName, checks: Iterable[Check], *, failing: tuple[str, ...] = ()) -> Verdict:
     """Failed if one failed, else not assessable if one is, else passed. ``failing``: reasons from elsewhere to fail."""
-    mine = [check for check in checks if check.verdict == name]
-    results = {check.result for check in mine}
-    result: Result = "passed"
-    if "failed" in results or failing:
-        result = "failed"
-    elif "not_assessable" in results:
-        result = "not_assessable"
-    reasons = dict.fromkeys(reason for check in mine for reason in check.reasons)
+    result: Result = "failed" if failing else "passed"
+    reasons: dict[str, None] = {}
+    for check in checks:
+        if check.verdict != name:
+            continue
+        if check.result == "failed" or (check.result == "not_assessable" and result == "passed"):
+            result = check.result
+        reasons |= dict.fromkeys(check.reasons)
     return Verdict(name=name, result=result, reasons=(*reasons, *failing))
