@@ -1,13 +1,13 @@
 """R43, R44, R46, R47, R49 and R50: the life of commitments. Pure.
 
-Anybody may mint a commitment for any battery: what strangers do never raises anything about the battery by itself, so
-bursts and parallel ones count those of the ownership token's holder only.
+Anybody may mint a commitment for any battery: what strangers do is information and raises no alarm about the battery,
+and bursts and parallel ones count those of the ownership token's holder only.
 """
 
 from indexer.events import CommitmentClosed, CommitmentMinted
 from indexer.protocol.keys import UNVERIFIED
 from projections.rules.history import DAY
-from projections.rules.model import NOTHING, Hit, Outcome
+from projections.rules.model import NOTHING, Hit, Outcome, Severity
 from projections.rules.thresholds import Thresholds
 from projections.verdicts.state import OpenCommitment, State, held_by
 
@@ -30,13 +30,14 @@ def parallel(state: State, event: CommitmentMinted, slot: int, thresholds: Thres
     return (Hit("warning", {"open": waiting}),) if waiting > thresholds.parallel_open else NOTHING
 
 
-def drift(_: State, event: CommitmentMinted, slot: int, thresholds: Thresholds) -> Outcome:
+def drift(state: State, event: CommitmentMinted, slot: int, thresholds: Thresholds) -> Outcome:
     """R46."""
     if event.claimed_slot is None:
         return None
     drifted = slot - event.claimed_slot
     far = abs(drifted) > thresholds.claimed_drift_slots
-    return (Hit("warning", {"drift_slots": drifted, "claimed_slot": event.claimed_slot}),) if far else NOTHING
+    values = {"drift_slots": drifted, "claimed_slot": event.claimed_slot}
+    return (Hit(_grave(state, event.user_pkh), values),) if far else NOTHING
 
 
 def precomputable(state: State, event: CommitmentMinted, slot: int, thresholds: Thresholds) -> Outcome:
@@ -52,11 +53,11 @@ def precomputable(state: State, event: CommitmentMinted, slot: int, thresholds: 
     return (Hit("info", {"youngest_input_slots": min(age for age in ages if age is not None)}),)
 
 
-def odd_token(_: State, event: CommitmentMinted, __: int, ___: Thresholds) -> Outcome:
+def odd_token(state: State, event: CommitmentMinted, __: int, ___: Thresholds) -> Outcome:
     """R49."""
     odd = event.tokens_minted != 1 or event.quantity != 1 or event.name_scheme == UNVERIFIED
     values = {"tokens_minted": event.tokens_minted, "quantity": event.quantity, "name_scheme": event.name_scheme}
-    return (Hit("warning", values),) if odd else NOTHING
+    return (Hit(_grave(state, event.user_pkh), values),) if odd else NOTHING
 
 
 def without_reading(state: State, event: CommitmentClosed, _: int, __: Thresholds) -> Outcome:
@@ -67,7 +68,12 @@ def without_reading(state: State, event: CommitmentClosed, _: int, __: Threshold
     users = {each.user_pkh for each in closed}
     by_user = users <= {*event.required_signers, *event.witnesses}
     plain = event.how == "reclaimed" and by_user
-    return (Hit("info" if plain else "warning", {"how": event.how, "by_its_user": by_user}),)
+    return (Hit("info" if plain else _grave(state, *users), {"how": event.how, "by_its_user": by_user}),)
+
+
+def _grave(state: State, *users: str) -> Severity:
+    """A warning about the holder's own commitments; what strangers do is information."""
+    return "warning" if _holder(state) in users else "info"
 
 
 def _holder(state: State) -> str | None:

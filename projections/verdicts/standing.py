@@ -10,6 +10,7 @@ from indexer.events import (
     Hash32,
     Hex,
     OutputRef,
+    OutputView,
     OwnershipTokenMoved,
     PassportEvent,
     ReadingEvent,
@@ -102,15 +103,7 @@ def with_account(standing: Standing, event: ReportingAccountUpdated) -> Standing
     """A proven account was opened, or re-created without a reading. Anybody can make an unproven one: it is nothing."""
     if event.account_unproven:
         return standing
-    output = event.output
-    account = Account(
-        transaction=event.transaction,
-        index=output.index,
-        address=output.address,
-        lovelace=output.lovelace,
-        assets=output.assets,
-        datum=event.datum,
-    )
+    account = _account(event.transaction, event.output, event.datum)
     # Without a mint, the token came out of the account that was there; of several, no event says which.
     others = standing.accounts if event.thread_minted or len(standing.accounts) > 1 else ()
     return replace(standing, accounts=(*others, account)[-MAX_ACCOUNTS:])
@@ -130,13 +123,16 @@ def after_reading(standing: Standing, event: ReadingEvent) -> Standing:
         others = ()  # the one that we knew was spent without our seeing it
     if event.account_datum is None:
         return replace(standing, accounts=others)
-    output = event.account_output
-    account = Account(
-        transaction=event.transaction,
+    account = _account(event.transaction, event.account_output, event.account_datum)
+    return replace(standing, accounts=(*others, account)[-MAX_ACCOUNTS:])
+
+
+def _account(transaction: str, output: OutputView, datum: ReportingDatum) -> Account:
+    return Account(
+        transaction=transaction,
         index=output.index,
         address=output.address,
         lovelace=output.lovelace,
         assets=output.assets,
-        datum=event.account_datum,
+        datum=datum,
     )
-    return replace(standing, accounts=(*others, account)[-MAX_ACCOUNTS:])

@@ -11,21 +11,10 @@ import pytest
 from pyarrow import parquet
 
 from deploy.devnet.battery import Battery
+from indexer.protocol.reading import STATE_FIELDS
 from tests.endtoend.commands import CommandLine
 
-NAMES = {
-    1: "soh_bp",
-    2: "soc_bp",
-    3: "cycle_count",
-    4: "full_charge_capacity_mah",
-    5: "nominal_capacity_mah",
-    6: "voltage_mv",
-    7: "current_ma",
-    8: "temp_min_c",
-    9: "temp_max_c",
-    10: "energy_throughput_wh",
-    11: "cell_count",
-}
+NAMES = {key: name for key, (name, _, _) in STATE_FIELDS.items()}
 WEEK = 7 * 86_400
 
 

@@ -109,6 +109,7 @@ def test_what_could_be_computed_in_advance_is_information_where_the_inputs_ages_
 def test_an_odd_token_is_warned_of() -> None:
     for changes in ({"tokens_minted": 2}, {"quantity": 2}, {"name_scheme": "unverified"}):
         assert rules(run(minted(**changes))) == {"R49": "warning"}
+        assert rules(run(minted(**changes, user=OTHER))) == {"R49": "info"}
 
 
 def test_rules_of_the_checks_say_by_name_what_failed() -> None:
