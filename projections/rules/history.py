@@ -59,7 +59,7 @@ class History(Struct, frozen=True, omit_defaults=True):
     frozen: int = 1  # readings in a row with one state (R34)
     soh_digits: tuple[int, ...] = DIGITS  # how often SoH ended with each digit (R35)
     capacity_digits: tuple[int, ...] = DIGITS
-    aside: tuple[int, int] | None = None  # slot and SoH (bp) of an outlier that waits for a second one
+    aside: tuple[int, ...] = ()  # SoH (bp) of the last readings in a row that were put aside as outliers
     sold_at: int | None = None  # slot at which the ownership token last changed hands
     soh_before_bp: int | None = None  # reference of the epoch before (R53)
     passport_off_since: int | None = None  # slot since which the passport's SoH is too far off (R55)
@@ -97,10 +97,13 @@ def null_frame(reading: Reading) -> bool:
 
 def outlier(history: History, reading: Reading, thresholds: Thresholds) -> bool:
     """A single reading far off the reference, up or down, which no second one has confirmed yet."""
-    reference, soh = history.soh_reference_bp, reading.soh_bp
-    if reference is None or soh is None or abs(soh - reference) <= thresholds.outlier_bp:
+    soh = reading.soh_bp
+    if soh is None or not _far(history, reading, thresholds):
         return False
-    return history.aside is None or abs(history.aside[1] - soh) > thresholds.outlier_agrees_bp
+    aside = history.aside
+    # A battery that goes down step by step agrees with none of its last readings, and is no outlier for ever.
+    agreed = bool(aside) and abs(aside[-1] - soh) <= thresholds.outlier_agrees_bp
+    return not agreed and len(aside) < thresholds.outlier_readings
 
 
 def accept(history: History, sample: Sample, thresholds: Thresholds) -> History:
@@ -109,15 +112,10 @@ def accept(history: History, sample: Sample, thresholds: Thresholds) -> History:
     if null_frame(reading):
         return history
     if outlier(history, reading, thresholds):
-        return replace(history, aside=(sample.slot, reading.soh_bp or 0))
+        return replace(history, aside=(*history.aside, reading.soh_bp or 0))
     last = history.last
-    if (
-        history.aside is not None
-        and last is not None
-        and reading.soh_bp is not None
-        and _far(history, reading, thresholds)
-    ):
-        # A second reading agrees with the one put aside: the level is real, and the old ones say nothing of it.
+    if last is not None and _far(history, reading, thresholds):
+        # Others agree with it, which were put aside: the level is real, and the old ones say nothing of it.
         history = replace(history, recent=())
     soh, capacity = reading.soh_bp, reading.full_charge_capacity_mah
     cycles, reference = reading.cycle_count, history.soh_reference_bp
@@ -141,7 +139,7 @@ def accept(history: History, sample: Sample, thresholds: Thresholds) -> History:
         frozen=history.frozen + 1 if last is not None and same_state(last.reading, reading) else 1,
         soh_digits=_counted(history.soh_digits, soh),
         capacity_digits=_counted(history.capacity_digits, capacity),
-        aside=None,
+        aside=(),
     )
 
 
@@ -187,8 +185,8 @@ def _fixed(reading: Reading) -> tuple[object, ...]:
 
 
 def _far(history: History, reading: Reading, thresholds: Thresholds) -> bool:
-    reference = history.soh_reference_bp
-    return reference is not None and abs((reading.soh_bp or 0) - reference) > thresholds.outlier_bp
+    reference, soh = history.soh_reference_bp, reading.soh_bp
+    return reference is not None and soh is not None and abs(soh - reference) > thresholds.outlier_bp
 
 
 def _longer(trail: tuple[Point, ...], point: Point) -> tuple[Point, ...]:

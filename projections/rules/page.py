@@ -35,8 +35,8 @@ seen, how far from what is usual, and with which numbers; a person decides.
 
 **The reference.** A reading is compared with the median of the last five that were accepted under the battery's key:
 signed, bound, in effect, and not put aside. A null frame never moves it. A state of health more than {outlier_bp} bp
-away from it is put aside until a second reading agrees to {outlier_agrees_bp} bp. A new key, or a better battery whose
-cycles begin anew (R53), opens an epoch with a reference of its own.
+away from it is put aside until a second reading agrees to {outlier_agrees_bp} bp, {outlier_readings} in a row at most.
+A new key, or a better battery whose cycles begin anew (R53), opens an epoch with a reference of its own.
 
 **Not assessable.** A rule that lacks an input says so. That is never "passed". Inputs are the reading's values, the
 passport's, and what the battery said before.

@@ -41,6 +41,7 @@ class Thresholds(Struct, frozen=True, kw_only=True):
     # Trajectory
     outlier_bp: int = 1_000  # away from the reference: put aside until the next reading agrees
     outlier_agrees_bp: int = 300
+    outlier_readings: int = 3  # put aside in a row at most
     soh_increase_info_bp: int = 100
     soh_increase_warning_bp: int = 200
     soh_increase_high_bp: int = 500

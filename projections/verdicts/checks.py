@@ -70,7 +70,8 @@ def case_of(state: State, fact: Fact, event: ReadingEvent, profile: Profile) -> 
     elif not found:
         reasons, forgotten = ("no_open_commitment_spent",), state.forgotten > 0
     else:
-        commitment = found[0]
+        # Two may have one name: the one that a "consume with a reading" redeemer is for is C.
+        commitment = min(found, key=lambda each: each.output not in event.consumed)
     account = None if event.account_unproven else state.standing.account_at(event.account_input)
     missing = () if account else ("account_unproven",) if event.account_unproven else ("account_before_unknown",)
     return Case(event, fact.slot, profile, state.standing, commitment, account, reasons, forgotten, missing)

@@ -94,19 +94,20 @@ def _reading(
     sample = sample_of(event, fact.slot, signed=verdicts.signed)
     if sample is None:
         return history, Judged(verdicts, found)
-    if verdicts.signed and verdicts.key != history.key:
+    if verdicts.crypto.result == "passed" and verdicts.key != history.key:
         # A key speaks that has not spoken before: of a new battery, or of a new module.
         history = epoch_opened(history, verdicts.key) if history.key is not None else replace(history, key=verdicts.key)
     # What is not signed anybody can make, and what is not bound anybody can submit again, however old: neither is
     # compared with what the battery said, or a stranger could raise alarms about it.
+    ours = verdicts.signed and verdicts.key == history.key
     holds = verdicts.crypto.result == verdicts.binding.result == "passed"
-    rules = READING_RULES if holds else UNBOUND_RULES if verdicts.signed else SINGLE_RULES
-    ruled = judge_reading(history if verdicts.signed else NEW, sample, passport, thresholds, rules)
+    rules = READING_RULES if holds else UNBOUND_RULES if ours else SINGLE_RULES
+    ruled = judge_reading(history if ours else NEW, sample, passport, thresholds, rules)
     left_out = tuple(rule.id for rule in READING_RULES if rule not in rules) if rules is not READING_RULES else ()
     judged = _judged(verdicts, found.and_then(ruled).and_then(Said((), left_out)))
     if holds and not isinstance(event, ReadingRejected):
         return taken_up(history, sample, passport, thresholds), judged
-    return noted(history, sample, bound=holds) if verdicts.signed else history, judged
+    return noted(history, sample, bound=holds) if ours else history, judged
 
 
 def _judged(verdicts: Verdicts, found: Said) -> Judged:

@@ -107,7 +107,7 @@ def test_the_catalogue_is_whole_and_each_rule_explains_itself() -> None:
 
 def test_every_threshold_is_some_rule_s_or_the_reference_s() -> None:
     used = {name for rule in CATALOGUE for name in rule.thresholds}
-    assert set(Thresholds.__struct_fields__) - used == {"outlier_bp", "outlier_agrees_bp"}
+    assert set(Thresholds.__struct_fields__) - used == {"outlier_bp", "outlier_agrees_bp", "outlier_readings"}
 
 
 def test_findings_have_only_severities_that_their_rule_names() -> None:

@@ -35,6 +35,13 @@ def test_a_level_that_stays_is_taken_up_with_its_second_reading() -> None:
     assert said[-1][1].soh_reference_bp == 7_997
 
 
+def test_a_battery_that_falls_step_by_step_is_not_put_aside_for_ever() -> None:
+    falling = [*steady(8, 9_500), *({"soh_bp": 8_400 - 400 * number} for number in range(6))]
+    said = judged(life(falling))
+    assert [s.quarantined for s, _ in said[8:]] == [True, True, True, False, False, False]
+    assert said[-1][1].soh_reference_bp == 6_800
+
+
 def test_noise_of_an_estimate_stays_below_an_alert() -> None:
     chance = random.Random(3)
     series = [{"soh_bp": round(9_300 - n + chance.gauss(0, 40))} for n in range(200)]

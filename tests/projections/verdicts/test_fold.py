@@ -407,6 +407,28 @@ def test_findings_name_a_twin_a_replaced_key_and_an_account_s_own_key() -> None:
     assert [f.rule for f in said.said.findings] == ["R51"]
 
 
+def test_of_two_commitments_of_one_name_the_consumed_one_counts() -> None:
+    """The same user, battery and slot give the same name twice."""
+    s = scene()
+    (spent,) = [c for c in s.state.chain.commitments if c.output in s.event.inputs]
+    other = replace(spent, transaction="ab" * 32)
+    chain_ = replace(s.state.chain, commitments=(other, spent))
+    found = Scene(replace(s.state, chain=chain_), s.fact).verdicts(inputs=(other.output, *s.event.inputs))
+    assert set(twelve(found).values()) == {"passed"}
+
+
+def test_a_key_that_the_passport_does_not_name_ends_no_epoch() -> None:
+    s, own = scene(), SecureElement("own")
+    now = s.state.chain.now
+    account = replace(now.accounts[0], datum=replace(now.accounts[0].datum, bms_public_key=own.public_key.hex()))
+    state = replace(s.state, chain=replace(s.state.chain, now=replace(now, accounts=(account,))))
+    after, said = fold(state, replace(s.fact, event=replace(s.event, **s.signed(own))), profile(), BOOK)
+    assert said.verdicts is not None
+    assert said.verdicts.signed
+    assert said.verdicts.crypto.result == "failed"
+    assert after.history == s.state.history
+
+
 def test_states_survive_their_json() -> None:
     for _, state, _ in chain()[::50]:
         assert decode_state(encode_state(state)) == state
