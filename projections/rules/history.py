@@ -121,7 +121,7 @@ def accept(history: History, sample: Sample, thresholds: Thresholds) -> History:
     cycles, reference = reading.cycle_count, history.soh_reference_bp
     rises = soh is not None and reference is not None and soh - reference > thresholds.soh_increase_warning_bp
     trail = history.trail if soh is None or cycles is None else _longer(history.trail, Point(cycles, soh))
-    recent = (*history.recent[1 - RECENT :], sample)
+    recent = (*history.recent[1 - RECENT : -1], *map(_without_cells, history.recent[-1:]), sample)
     return replace(
         history,
         accepted=history.accepted + 1,
@@ -165,6 +165,13 @@ def epoch_opened(history: History, key: str | None) -> History:
         sold_at=history.sold_at,
         soh_before_bp=history.soh_reference_bp,
     )
+
+
+def _without_cells(sample: Sample) -> Sample:
+    """An older reading: of a hundred cells only the newest voltages are compared."""
+    if sample.reading.cell_voltages_mv is None:
+        return sample
+    return replace(sample, reading=replace(sample.reading, cell_voltages_mv=None))
 
 
 def same_state(one: Reading, other: Reading) -> bool:

@@ -141,7 +141,8 @@ def sample_of(event: ReadingEvent, slot: int, *, signed: bool) -> Sample | None:
     view = event.decoded
     if view.reading is None:
         return None
-    return Sample(slot, view.reading, (view.payload_sha256 or "")[:_PAYLOAD_KEPT], signed)
+    reading = replace(view.reading, battery_id=None, challenge=None)  # no rule asks for them, and states are kept
+    return Sample(slot, reading, (view.payload_sha256 or "")[:_PAYLOAD_KEPT], signed)
 
 
 def _moved(history: History, before: chain_state.State, after: chain_state.State, fact: Fact) -> History:
