@@ -115,6 +115,8 @@ def _judged(verdicts: Verdicts, found: Said) -> Judged:
     failing = dict.fromkeys(each.rule for each in found.findings if _fails(each))
     if found.quarantined and not failing:
         failing["put_aside"] = None
+    if not failing:
+        return Judged(verdicts, found)
     plausibility = together("plausibility", verdicts.checks, failing=tuple(failing))
     return Judged(replace(verdicts, plausibility=plausibility), found)
 

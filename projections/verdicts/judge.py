@@ -4,15 +4,17 @@ from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from indexer.events import ReadingEvent
 from indexer.protocol.profile import Profile
 from projections.facts import Fact
 from projections.verdicts.authentic import Authenticity, authenticity, ledger_says
 from projections.verdicts.checks import Case, answer, case_of, chain_checks, scripts_passed
-from projections.verdicts.model import Check, Result, Value, Verdict, Verdicts, together
+from projections.verdicts.model import Check, Result, Value, Verdicts, together
 from projections.verdicts.state import State
 
+LEDGER_SIGNATURE: Final = 6
 KEYS_TRIED: Final = 8
 """Earlier keys of the passport by which a signature that fails is tried: each costs a verification."""
 
@@ -46,12 +48,14 @@ def verdicts_of(checks: tuple[Check, ...], signer: Signer) -> Verdicts:
     verification stands in for check 6, and the verdicts say so.
     """
     signed = signer.found is not None and signer.found.authentic
-    asked = [c for c in checks if c.number != 6 or c.result != "not_assessable"]
-    crypto = together("crypto", asked)
-    extra = [r for c in checks if c.number == 6 and c.result == "not_assessable" for r in c.reasons]
-    if signer.found is not None:
-        extra += signer.found.remarks
-    crypto = Verdict(name="crypto", result=crypto.result, reasons=tuple(dict.fromkeys((*crypto.reasons, *extra))))
+    ledger = checks[LEDGER_SIGNATURE - 1]
+    if ledger.result == "not_assessable":
+        crypto = together("crypto", (check for check in checks if check is not ledger))
+    else:
+        crypto = together("crypto", checks)
+    extra = (*ledger.reasons, *(signer.found.remarks if signer.found is not None else ()))
+    if extra:
+        crypto = replace(crypto, reasons=tuple(dict.fromkeys((*crypto.reasons, *extra))))
     return Verdicts(
         ledger=together("ledger", checks),
         crypto=crypto,

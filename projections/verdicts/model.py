@@ -66,5 +66,6 @@ def together(name: VerdictName, checks: Iterable[Check], *, failing: tuple[str, 
             continue
         if check.result == "failed" or (check.result == "not_assessable" and result == "passed"):
             result = check.result
-        reasons |= dict.fromkeys(check.reasons)
+        if check.reasons:  # seldom
+            reasons |= dict.fromkeys(check.reasons)
     return Verdict(name=name, result=result, reasons=(*reasons, *failing))
