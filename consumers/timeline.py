@@ -106,6 +106,14 @@ def near_matches(connection: Connection, battery: str, as_of_step: int | None = 
     return difflib.get_close_matches(battery, names, n=5, cutoff=0.5)
 
 
+def battery_now(connection: Connection, deployment: str, battery_key: str) -> dict[str, Any] | None:
+    """A battery's row as it holds now; None where nothing is known of it."""
+    parameters = {"deployment": deployment, "battery_key": bytes.fromhex(battery_key)}
+    with _reading(), connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_query("battery", None), parameters).fetchone()
+    return None if row is None else _plain(row)
+
+
 def read_timeline(
     connection: Connection, deployment: str, battery_key: str, as_of_step: int | None = None
 ) -> Timeline | None:

@@ -22,6 +22,8 @@ COMMANDS: Final = {
     "follow": "deploy.commands.follow:follow",
     "project": "deploy.commands.project:project",
     "timeline": "deploy.commands.timeline:timeline",
+    "verify": "deploy.commands.verify:verify",
+    "judge": "deploy.commands.judge:judge",
     "log": "deploy.commands.log:log",
     "db": "deploy.commands.db:db",
     "schema": "deploy.commands.schema:schema",

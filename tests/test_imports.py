@@ -21,7 +21,9 @@ PURE = (
     "indexer/ogmios/messages.py",
     "indexer/ogmios/salvage.py",
     "indexer/protocol",
+    "projections/rules",
     "projections/timeline.py",
+    "projections/verdicts",
 )
 IMPURE = {
     "os",

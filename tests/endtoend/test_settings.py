@@ -25,7 +25,12 @@ GIVEN: dict[str, Any] = {
     "standby": True,
 }
 PARAMETERS = {"log": "log_url", "db": "db_url"}
-REQUIRED = {("timeline",): ["urn:battery"], ("log", "copy"): ["--from", "sqlite:a.db", "--to", "sqlite:b.db"]}
+REQUIRED = {
+    ("timeline",): ["urn:battery"],
+    ("verify",): ["reading.cose"],
+    ("judge",): ["archive.csv"],
+    ("log", "copy"): ["--from", "sqlite:a.db", "--to", "sqlite:b.db"],
+}
 NO_FLAG = {"log_level", "kafka"}  # the first is the command's own, the second a table of Kafka's settings
 NOT_FROM_SETTINGS = {"devnet", "demo"}  # what they need they make, and a setting for real nodes must not reach them
 

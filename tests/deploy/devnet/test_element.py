@@ -1,21 +1,17 @@
 import hashlib
 import json
-from typing import Any
 
 import cbor2
-import ecdsa  # type: ignore[import-untyped]
 import pytest
 from coincurve import PublicKey
 from nacl.signing import VerifyKey
-from pycose.algorithms import CoseAlgorithm, Es256
-from pycose.keys import EC2Key, OKPKey
-from pycose.keys.curves import SECP256K1, Ed25519
-from pycose.messages import Sign1Message
 
 from deploy.devnet import datums, plutus_writer
 from deploy.devnet.battery import Battery
 from deploy.devnet.element import Algorithm, SecureElement, sig_structure
 from indexer.protocol.cose import read_cose
+from projections.verdicts.signatures import CURVES
+from tests.projections.verdicts.second_opinion import verified
 from tests.shared import shared
 
 BATTERY_ID = b"urn:eudpp:battery:demo:0001"
@@ -59,39 +55,12 @@ def test_an_ed25519_reading_verifies_over_the_whole_structure(algorithm: Algorit
     assert len(element.public_key) == 32
 
 
-def test_pycose_agrees_on_eddsa() -> None:
-    element, cose = tap(-8)
-    message: Any = Sign1Message.decode(cose)
-    message.key = OKPKey(crv=Ed25519, x=element.public_key)
-    assert message.verify_signature()
-    message.key = OKPKey(crv=Ed25519, x=SecureElement("another", -8).public_key)
-    assert not message.verify_signature()
-
-
+@pytest.mark.parametrize("algorithm", [-47, -8, -19])
 @pytest.mark.parametrize("number", range(4))
-def test_pycose_agrees_on_es256k(number: int) -> None:
-    _register_es256k()
-    element, cose = tap(-47, number)
-    point = PublicKey(element.public_key).format(compressed=False)
-    message: Any = Sign1Message.decode(cose)
-    message.key = EC2Key(crv=SECP256K1, x=point[1:33], y=point[33:])
-    assert message.verify_signature()
-    other = PublicKey(SecureElement("another").public_key).format(compressed=False)
-    message.key = EC2Key(crv=SECP256K1, x=other[1:33], y=other[33:])
-    assert not message.verify_signature()
-
-
-def _register_es256k() -> None:
-    """pycose doesn't know the algorithm -47 (RFC 8812); its ECDSA does all the same on another curve."""
-
-    @CoseAlgorithm.register_attribute()
-    class Es256k(Es256):  # type: ignore[misc]
-        identifier = -47
-        fullname = "ES256K"
-
-        @classmethod
-        def get_curve(cls) -> Any:
-            return ecdsa.SECP256k1
+def test_pycose_agrees(algorithm: Algorithm, number: int) -> None:
+    element, cose = tap(algorithm, number)
+    assert verified(cose, CURVES[algorithm], element.public_key)
+    assert not verified(cose, CURVES[algorithm], SecureElement("another", algorithm).public_key)
 
 
 @pytest.mark.parametrize("algorithm", [-47, -8, -19])
