@@ -29,6 +29,7 @@ REQUIRED = {
     ("timeline",): ["urn:battery"],
     ("verify",): ["reading.cose"],
     ("judge",): ["archive.csv"],
+    ("schema", "check"): [__file__],  # any file that is there
     ("log", "copy"): ["--from", "sqlite:a.db", "--to", "sqlite:b.db"],
 }
 NO_FLAG = {"log_level", "kafka"}  # the first is the command's own, the second a table of Kafka's settings
