@@ -151,3 +151,21 @@ def test_slots_that_a_rollback_dated_anew_change_nothing() -> None:
 
 def test_an_entry_that_a_person_typed_wrong_is_found_by_its_capacity() -> None:
     assert alerts([Sample(0, reading(soh_bp=8_600, full_charge_capacity_mah=18_000), "00")]) == [("R17", "high")]
+
+
+def test_noise_of_one_point_on_laboratory_fade_warns_as_often_as_was_measured() -> None:
+    """HUST's LFP cells every 30 cycles (0.31 points a step) with 1 point of Gaussian noise: 5 % above the median of
+    five by more than 1 point, 0.6 % by more than 2.
+    """
+    chance = random.Random(77)
+    readings, above_one, above_two = 0, 0, 0
+    for _ in range(40):
+        noisy = [
+            {"soh_bp": round(10_000 - 31 * n + chance.gauss(0, 100)), "cycle_count": 200 + 30 * n} for n in range(60)
+        ]
+        severities = all_of(life(noisy), "R24")
+        readings += len(noisy)
+        above_one += len(severities)
+        above_two += sum(severity != "info" for severity in severities)
+    assert 0.03 < above_one / readings < 0.08
+    assert 0.002 < above_two / readings < 0.012
