@@ -72,6 +72,23 @@ def _fleet(command: Command) -> Command:
         click.option(
             "--batteries", default=10, show_default=True, type=click.IntRange(1, 100_000), help="In the fleet."
         ),
+        click.option(
+            "--fraud-share",
+            default=0.0,
+            show_default=True,
+            type=click.FloatRange(0, 1),
+            help="Of the times that a battery is read, a fraud begins, or something honest that looks like one.",
+        ),
+        click.option(
+            "--weak-contract",
+            is_flag=True,
+            help="Deploy scripts that check nothing: frauds are then accepted on chain.",
+        ),
+        click.option(
+            "--labels-out",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="What was made, NDJSON. For no pipeline.",
+        ),
     ):
         command = option(command)
     return command
@@ -83,11 +100,11 @@ def _network(name: str, magic: int | None, k: int | None) -> Network:
     return structs.replace(network, **changes)
 
 
-def _write_profile(path: Path | None, network: Network) -> None:
+def _write_profile(path: Path | None, network: Network, *, weak: bool) -> None:
     from deploy.devnet.deployment import Terms, profile_toml  # noqa: PLC0415 needs the extra `devnet`
 
     if path is not None:
-        path.write_text(profile_toml(network, Terms()), encoding="utf-8")
+        path.write_text(profile_toml(network, Terms(), weak=weak), encoding="utf-8")
 
 
 @contextmanager
@@ -108,7 +125,6 @@ def _extra() -> Iterator[None]:
 )
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="NDJSON; .zst packs it.")
 @click.option("--profile-out", type=click.Path(dir_okay=False, path_type=Path), help="The deployment's profile.")
-@click.option("--labels-out", type=click.Path(dir_okay=False, path_type=Path), help="What was made, NDJSON.")
 @click.option("--reading-days", default=HISTORY_INTERVAL_DAYS, show_default=True, help="Mean time between readings.")
 @click.option("--every-block", is_flag=True, help="Leave no quiet hours out: 1.6 million blocks a year.")
 @click.option("--include-cbor", is_flag=True, help="As Ogmios' --include-transaction-cbor.")
@@ -120,6 +136,8 @@ def _extra() -> Iterator[None]:
 def make(  # each argument is a flag
     batteries: int,
     seed: int,
+    fraud_share: float,
+    weak_contract: bool,
     years: float,
     out: Path,
     profile_out: Path | None,
@@ -135,10 +153,12 @@ def make(  # each argument is a flag
 
     Four blocks of five are empty and blocks are some 20 slots apart; hours in which no battery is read are left out.
     Batteries are registered, read, sold; accounts are filled up, keys replaced, commitments abandoned and reclaimed,
-    and some readings refused. The labels say, for each such transaction, which events it must become.
+    and some readings refused. The labels say, for each such transaction, which events it must become, and which fraud
+    or honest oddity it is part of, if any.
 
     \b
       cellwitness devnet make --batteries 100 --years 2 --out fleet.ndjson.zst --labels-out labels.ndjson
+      cellwitness devnet make --fraud-share 0.05 --weak-contract --out frauds.ndjson.zst --labels-out labels.ndjson
     """
     with _extra():
         from deploy.devnet.maker import Plan  # noqa: PLC0415 needs the extra `devnet`
@@ -151,6 +171,8 @@ def make(  # each argument is a flag
         ogmios_version=ogmios_version,
         every_block=every_block,
         include_cbor=include_cbor,
+        fraud_share=fraud_share,
+        weak_contract=weak_contract,
     )
     started = time.monotonic()
     with _progress() as bar:
@@ -171,7 +193,7 @@ def make(  # each argument is a flag
                 progress=tell,
                 opinion=SecondOpinion() if second_opinion else None,
             )
-            _write_profile(profile_out, NETWORKS["devnet"])
+            _write_profile(profile_out, NETWORKS["devnet"], weak=weak_contract)
         except OSError as error:
             raise ConfigurationError(f"can't write {error.filename}: {error.strerror}") from error
     seconds = time.monotonic() - started
@@ -286,6 +308,9 @@ def _speed(text: str) -> float | None:
 def run(  # each argument is a flag
     batteries: int,
     seed: int,
+    fraud_share: float,
+    weak_contract: bool,
+    labels_out: Path | None,
     block_seconds: float,
     history_years: float,
     reading_minutes: float | None,
@@ -310,26 +335,38 @@ def run(  # each argument is a flag
         from deploy.devnet.battery import DAY_SLOTS  # noqa: PLC0415 needs the extra `devnet`
         from deploy.devnet.make import slots  # noqa: PLC0415
         from deploy.devnet.maker import Maker, Plan  # noqa: PLC0415
+        from deploy.devnet.write import Labels  # noqa: PLC0415
     lively = round(60 * reading_minutes) if reading_minutes else 9 * SLOTS_PER_BLOCK * batteries
     history_slots = round(history_years * 365.25 * DAY_SLOTS)
     interval = round(HISTORY_INTERVAL_DAYS * DAY_SLOTS) if history_slots else lively
     network = _network("devnet", None, k)
-    maker = Maker(Plan(seed=seed, batteries=batteries, reading_interval_slots=interval, ogmios_version=ogmios_version))
+    maker = Maker(
+        Plan(
+            seed=seed,
+            batteries=batteries,
+            reading_interval_slots=interval,
+            ogmios_version=ogmios_version,
+            fraud_share=fraud_share,
+            weak_contract=weak_contract,
+        )
+    )
     chain = Chain(network, ogmios_version=ogmios_version, seed=seed, ledger=maker)
-    _write_profile(profile_out, network)
-    with _progress() as bar:
-        task = bar.add_task("making history", total=history_slots or 1, rate="")
-        for slot, transactions in slots(maker, history_slots):
-            chain.add(slot, transactions)
-            if len(chain) % 256 == 0:
-                bar.update(task, completed=slot, rate=f"{len(chain):,} blocks")
-    # From the newest block on: the history may end in hours that were left out.
-    maker.hurry(lively, chain.tip.slot if isinstance(chain.tip, Tip) else 0)
-    with in_foreground(chain, Door(host, port, strict_rpc), as_json=as_json, profile=profile_out) as stop:
-        due = time.monotonic()
-        while not stop(max(0.0, due - time.monotonic())):
-            chain.grow(1)
-            due = max(due + block_seconds, time.monotonic() - 1)
+    _write_profile(profile_out, network, weak=weak_contract)
+    with Labels(labels_out) as labels:
+        with _progress() as bar:
+            task = bar.add_task("making history", total=history_slots or 1, rate="")
+            for slot, transactions in slots(maker, history_slots):
+                labels.write(chain.add(slot, transactions), maker.last)
+                if len(chain) % 256 == 0:
+                    bar.update(task, completed=slot, rate=f"{len(chain):,} blocks")
+        # From the newest block on: the history may end in hours that were left out.
+        maker.hurry(lively, chain.tip.slot if isinstance(chain.tip, Tip) else 0)
+        with in_foreground(chain, Door(host, port, strict_rpc), as_json=as_json, profile=profile_out) as stop:
+            due = time.monotonic()
+            while not stop(max(0.0, due - time.monotonic())):
+                labels.write(chain.grow(1)[0], maker.last)
+                labels.flush()
+                due = max(due + block_seconds, time.monotonic() - 1)
 
 
 @devnet.command()

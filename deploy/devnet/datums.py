@@ -30,9 +30,9 @@ def reporting_datum(battery_id: bytes, public_key: bytes, last: Last, terms: Ter
     )
 
 
-def passport_datum(actor: Actor, epoch: int) -> bytes:
+def passport_datum(actor: Actor, epoch: int, pack: int) -> bytes:
     """CIP-68: metadata, version 1, nothing extra."""
-    element, battery = actor.element(epoch), actor.battery
+    element, battery = actor.element(epoch), actor.battery(pack)
     metadata: dict[str, bytes | int] = {
         "battery_id": actor.battery_id,
         "bms_public_key": element.public_key,

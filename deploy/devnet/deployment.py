@@ -13,6 +13,7 @@ from deploy.devnet.plutus_writer import UNIT, UNIT_1
 from deploy.devnet.transactions import Script, Use
 
 NAME: Final = "demo"
+WEAK_NAME: Final = "demo-weak"
 ALGORITHMS: Final = (-47, -8, -19)
 
 
@@ -38,13 +39,17 @@ REPORTING: Final = placeholder("reporting validator")
 PASSPORT: Final = placeholder("passport and thread policy")
 
 
-class Scripts:
-    """Hashes and addresses of the deployment's scripts."""
+WEAK_COMMITMENT: Final = placeholder("commitment policy and validator that check nothing")
+WEAK_REPORTING: Final = placeholder("reporting validator that checks nothing")
+WEAK_PASSPORT: Final = placeholder("passport and thread policy that check nothing")
 
-    def __init__(self) -> None:
-        self.commitment = COMMITMENT.hash
-        self.reporting = REPORTING.hash
-        self.passport = PASSPORT.hash
+
+class Scripts:
+    """Hashes and addresses of the deployment's scripts. A weak deployment's are others: they check nothing."""
+
+    def __init__(self, *, weak: bool = False) -> None:
+        self.contents = (WEAK_COMMITMENT, WEAK_REPORTING, WEAK_PASSPORT) if weak else (COMMITMENT, REPORTING, PASSPORT)
+        self.commitment, self.reporting, self.passport = (script.hash for script in self.contents)
         self.commitment_place: Place = script_place(self.commitment)
         self.reporting_place: Place = script_place(self.reporting)
         self.passport_place: Place = script_place(self.passport)
@@ -68,11 +73,11 @@ def submit(redeemer: bytes) -> Use:
     return Use(redeemer, 223_480, 140_305_912)
 
 
-def profile_toml(network: Network, terms: Terms) -> str:
+def profile_toml(network: Network, terms: Terms, *, weak: bool = False) -> str:
     """The deployment as a profile file (protocol.md section 2)."""
-    scripts = Scripts()
+    scripts = Scripts(weak=weak)
     return f"""# The deployment of a devnet: written by `cellwitness devnet`.
-name = "{NAME}"
+name = "{WEAK_NAME if weak else NAME}"
 network = "{network.name}"
 network_magic = {network.magic}
 
