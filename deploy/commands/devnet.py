@@ -3,7 +3,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Final
 
 import click
 import structlog
@@ -11,8 +11,8 @@ from msgspec import structs
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from deploy.commands.devnet_control import fork, misbehave, status
 from deploy.devnet.chain import Chain
-from deploy.devnet.control import ask
 from deploy.devnet.foreground import Door, in_foreground
 from deploy.devnet.network import NETWORKS, SLOTS_PER_BLOCK, Network, OgmiosVersion
 from deploy.devnet.recording import play_step, steps
@@ -22,7 +22,6 @@ from indexer.errors import ConfigurationError
 log = structlog.get_logger(component="devnet")
 
 HISTORY_INTERVAL_DAYS: Final = 7.0
-DEFAULT_URL: Final = "ws://127.0.0.1:1337"
 
 Command = Callable[..., None]
 
@@ -38,6 +37,7 @@ def devnet() -> None:
     A chain that grows before your eyes, and a fork in it:
       cellwitness devnet run --profile-out devnet.toml
       cellwitness devnet fork --depth 5
+      cellwitness devnet misbehave drop
     A year of a hundred batteries as a file, and a node that serves it:
       cellwitness devnet make --batteries 100 --years 1 --out year.ndjson.zst --profile-out devnet.toml
       cellwitness devnet play year.ndjson.zst
@@ -303,6 +303,9 @@ def _speed(text: str) -> float | None:
 @click.option("--history-years", default=0.0, show_default=True, type=click.FloatRange(0, 100), help="Made at start.")
 @click.option("--reading-minutes", type=click.FloatRange(1), help="Of the chain's time; as the fleet's size asks for.")
 @click.option("--k", default=432, show_default=True, type=click.IntRange(1), help="Security parameter, blocks.")
+@click.option(
+    "--mischief-seconds", type=click.FloatRange(0.1), help="Misbehave about that often, by the seed.  [default: never]"
+)
 @click.option("--profile-out", type=click.Path(dir_okay=False, path_type=Path), help="The deployment's profile.")
 @_serving
 def run(  # each argument is a flag
@@ -315,6 +318,7 @@ def run(  # each argument is a flag
     history_years: float,
     reading_minutes: float | None,
     k: int,
+    mischief_seconds: float | None,
     profile_out: Path | None,
     ogmios_version: OgmiosVersion,
     port: int,
@@ -361,7 +365,8 @@ def run(  # each argument is a flag
                     bar.update(task, completed=slot, rate=f"{len(chain):,} blocks")
         # From the newest block on: the history may end in hours that were left out.
         maker.hurry(lively, chain.tip.slot if isinstance(chain.tip, Tip) else 0)
-        with in_foreground(chain, Door(host, port, strict_rpc), as_json=as_json, profile=profile_out) as stop:
+        door = Door(host, port, strict_rpc, mischief_seconds, seed)
+        with in_foreground(chain, door, as_json=as_json, profile=profile_out) as stop:
             due = time.monotonic()
             while not stop(max(0.0, due - time.monotonic())):
                 labels.write(chain.grow(1)[0], maker.last)
@@ -369,48 +374,5 @@ def run(  # each argument is a flag
                 due = max(due + block_seconds, time.monotonic() - 1)
 
 
-@devnet.command()
-@click.option("--depth", required=True, type=click.IntRange(1), help="Blocks to roll back.")
-@click.option("--ogmios", default=DEFAULT_URL, show_default=True, metavar="URL", help="The running devnet.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def fork(depth: int, ogmios: str, as_json: bool) -> None:
-    """Makes a running devnet roll back and go on with another branch, one block longer.
-
-    Most of the old branch's transactions are on the new one too, some in other blocks; about one in ten, with all
-    that builds on it, is lost. A follower of this chain has to take back what it read. Deeper than the security
-    parameter k is possible here, and a follower must refuse it.
-
-    \b
-      cellwitness devnet fork --depth 5
-    """
-    done = ask(ogmios, "devnet/fork", {"depth": depth})
-    if as_json:
-        click.echo(json.dumps(done))
-        return
-    at = done["intersection"]
-    place = f"slot {at['slot']}, block {at['id']}" if isinstance(at, dict) else at
-    click.echo(f"rolled back {done['depth']} blocks to {place}")
-    click.echo(
-        f"new branch: {done['blocks']} blocks, tip {done['new_tip']['height']} at slot {done['new_tip']['slot']}; "
-        f"{done['moved']} transactions are on both branches, {done['dropped']} on the old one only"
-    )
-
-
-@devnet.command()
-@click.option("--ogmios", default=DEFAULT_URL, show_default=True, metavar="URL", help="The running devnet.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(ogmios: str, as_json: bool) -> None:
-    """Shows where a running devnet stands: tip, forks so far, clients.
-
-    \b
-      cellwitness devnet status
-    """
-    now = cast("dict[str, Any]", ask(ogmios, "devnet/status"))
-    if as_json:
-        click.echo(json.dumps(now))
-        return
-    tip: dict[str, Any] | Literal["origin"] = now["tip"]
-    where = f"block {tip['height']}, slot {tip['slot']}, {tip['id']}" if isinstance(tip, dict) else tip
-    click.echo(f"{now['network']} (magic {now['network_magic']}, k {now['security_parameter']})")
-    click.echo(f"tip: {where}")
-    click.echo(f"{now['blocks']:,} blocks, {now['forks']} forks, {now['connections']} clients")
+for _command in (fork, misbehave, status):
+    devnet.add_command(_command)

@@ -11,17 +11,20 @@ import click
 from msgspec import Struct
 
 from deploy.devnet.chain import Chain
+from deploy.devnet.misbehaviour import Mischief
 from deploy.devnet.server import Node, serve
 from deploy.stopping import Stop
 from indexer.chain import ORIGIN
 
 
 class Door(Struct, frozen=True):
-    """Where a command listens, and whether it drops ``method`` from answers."""
+    """Where a command listens, whether it drops ``method`` from answers, and how often it misbehaves."""
 
     host: str
     port: int
     strict_rpc: bool
+    mischief_seconds: float | None = None
+    seed: int = 0
 
 
 @contextmanager
@@ -37,6 +40,8 @@ def in_foreground(
 
     with serve(chain, host=door.host, port=door.port, strict_rpc=door.strict_rpc) as node:
         say_where(node, profile, as_json=as_json)
+        if door.mischief_seconds is not None:
+            node.misbehave_often(Mischief(door.seed, chain.network.k), door.mischief_seconds)
         yield wait
 
 
