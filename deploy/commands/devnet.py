@@ -337,36 +337,39 @@ def run(  # each argument is a flag
     """
     with _extra():
         from deploy.devnet.battery import DAY_SLOTS  # noqa: PLC0415 needs the extra `devnet`
+        from deploy.devnet.desk import Desk  # noqa: PLC0415
         from deploy.devnet.make import slots  # noqa: PLC0415
         from deploy.devnet.maker import Maker, Plan  # noqa: PLC0415
+        from deploy.devnet.open_ledger import OpenLedger  # noqa: PLC0415
         from deploy.devnet.write import Labels  # noqa: PLC0415
     lively = round(60 * reading_minutes) if reading_minutes else 9 * SLOTS_PER_BLOCK * batteries
     history_slots = round(history_years * 365.25 * DAY_SLOTS)
     interval = round(HISTORY_INTERVAL_DAYS * DAY_SLOTS) if history_slots else lively
     network = _network("devnet", None, k)
-    maker = Maker(
-        Plan(
-            seed=seed,
-            batteries=batteries,
-            reading_interval_slots=interval,
-            ogmios_version=ogmios_version,
-            fraud_share=fraud_share,
-            weak_contract=weak_contract,
-        )
+    plan = Plan(
+        seed=seed,
+        batteries=batteries,
+        reading_interval_slots=interval,
+        ogmios_version=ogmios_version,
+        fraud_share=fraud_share,
+        weak_contract=weak_contract,
     )
-    chain = Chain(network, ogmios_version=ogmios_version, seed=seed, ledger=maker)
+    maker = Maker(plan)
+    ledger = OpenLedger(maker)
+    chain = Chain(network, ogmios_version=ogmios_version, seed=seed, ledger=ledger)
     _write_profile(profile_out, network, weak=weak_contract)
     with Labels(labels_out) as labels:
         with _progress() as bar:
             task = bar.add_task("making history", total=history_slots or 1, rate="")
-            for slot, transactions in slots(maker, history_slots):
+            for slot, transactions in slots(maker, history_slots, ledger):
                 labels.write(chain.add(slot, transactions), maker.last)
                 if len(chain) % 256 == 0:
                     bar.update(task, completed=slot, rate=f"{len(chain):,} blocks")
         # From the newest block on: the history may end in hours that were left out.
         maker.hurry(lively, chain.tip.slot if isinstance(chain.tip, Tip) else 0)
         door = Door(host, port, strict_rpc, mischief_seconds, seed)
-        with in_foreground(chain, door, as_json=as_json, profile=profile_out) as stop:
+        desk = Desk(ledger, network)
+        with in_foreground(chain, door, as_json=as_json, profile=profile_out, desk=desk) as stop:
             due = time.monotonic()
             while not stop(max(0.0, due - time.monotonic())):
                 labels.write(chain.grow(1)[0], maker.last)

@@ -179,7 +179,7 @@ def refusal(terms: Terms, last: Last, read: Last, age_slots: int) -> str:
     return ""
 
 
-_STATE_NAMES: Final = {
+STATE_NAMES: Final = {
     1: "soh_bp",
     2: "soc_bp",
     3: "cycle_count",
@@ -199,5 +199,5 @@ def reading_label(attempt: Attempt) -> dict[str, Any]:
     """What a decoder must find in the message; nothing where it says something else than the fields."""
     if not attempt.readable:
         return {}
-    values = {_STATE_NAMES[key]: value for key, value in sorted(attempt.state.items())}
+    values = {STATE_NAMES[key]: value for key, value in sorted(attempt.state.items())}
     return {"reading": {"counter": attempt.counter} | values, "challenge": attempt.challenge.hex()}

@@ -39,9 +39,10 @@ REPORTING: Final = placeholder("reporting validator")
 PASSPORT: Final = placeholder("passport and thread policy")
 
 
-WEAK_COMMITMENT: Final = placeholder("commitment policy and validator that check nothing")
-WEAK_REPORTING: Final = placeholder("reporting validator that checks nothing")
-WEAK_PASSPORT: Final = placeholder("passport and thread policy that check nothing")
+# (program 1.1.0 (lam x [(lam y (con unit ())) (con integer N)])) for N = 1, 2, 3: each accepts whatever it is told.
+WEAK_COMMITMENT: Final = Script(bytes.fromhex("49010100232499200201"))
+WEAK_REPORTING: Final = Script(bytes.fromhex("49010100232499200401"))
+WEAK_PASSPORT: Final = Script(bytes.fromhex("49010100232499200601"))
 
 
 class Scripts:

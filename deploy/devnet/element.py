@@ -44,13 +44,15 @@ def cose_sign1(protected: bytes, payload: bytes, signature: bytes, *, tagged: bo
 class SecureElement:
     """One chip. Its counter only grows: a reading that never reached the chain leaves a gap behind."""
 
-    def __init__(self, seed: str, algorithm: Algorithm = ES256K) -> None:
+    def __init__(self, seed: str, algorithm: Algorithm = ES256K, *, key: bytes | None = None) -> None:
+        """Its 32 secret bytes follow from the seed, unless they are given."""
+        key = secret(seed) if key is None else key
         self.algorithm: Algorithm = algorithm
-        self._seed = seed
         self.counter = 0  # of the next reading
+        self._key = key
         self._protected = cbor2.dumps({1: algorithm})
-        self._ecdsa = PrivateKey(secret(seed)) if algorithm == ES256K else None
-        self._eddsa = None if self._ecdsa else SigningKey(secret(seed))
+        self._ecdsa = PrivateKey(key) if algorithm == ES256K else None
+        self._eddsa = None if self._ecdsa else SigningKey(key)
 
     @property
     def public_key(self) -> bytes:
@@ -73,7 +75,7 @@ class SecureElement:
 
     def clone(self) -> "SecureElement":
         """A second chip with the same key: it counts on from here by itself."""
-        twin = SecureElement(self._seed, self.algorithm)
+        twin = SecureElement("", self.algorithm, key=self._key)
         twin.counter = self.counter
         return twin
 

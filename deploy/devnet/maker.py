@@ -59,11 +59,11 @@ class Maker:
         self.interval_slots = plan.reading_interval_slots
         self._chance = random.Random(f"maker/{plan.seed}")  # noqa: S311 reproducible, not secret
         scripts = Scripts(weak=plan.weak_contract)
-        self._site, self._deployed = deploy(plan.seed, scripts, plan.terms, weak=plan.weak_contract)
+        self.site, self._deployed = deploy(plan.seed, scripts, plan.terms, weak=plan.weak_contract)
         self._started = False
         self._crowd = Crowd(plan.seed, self._chance)
         self.fleet = [Actor(number, plan.seed) for number in range(1, plan.batteries + 1)]
-        self._schemes = Schemes(self._site, self.fleet, plan.fraud_share, plan.seed)
+        self._schemes = Schemes(self.site, self.fleet, plan.fraud_share, plan.seed)
         self._actors: dict[str, Actor | Other] = {actor.name: actor for actor in self.fleet}
         self._actors |= {other.name: other for other in self._crowd.others}
         self._made: OrderedDict[str, Made] = OrderedDict()
@@ -113,7 +113,7 @@ class Maker:
         heapq.heappush(self._agenda, (slot, actor.number))
 
     def _step(self, actor: Actor, slot: int) -> Made:
-        site, state, chance = self._site, actor.state, self._chance
+        site, state, chance = self.site, actor.state, self._chance
         match state.phase:
             case "new":
                 return operator_steps.register(site, actor, slot)
@@ -142,14 +142,14 @@ class Maker:
         assert commitment is not None
         expired = slot - commitment.claimed_slot > self.plan.terms.reclaim_after_slots
         if expired and self._schemes.of(actor) is DISCARDING:
-            return user_steps.reclaim(self._site, actor, slot)
+            return user_steps.reclaim(self.site, actor, slot)
         if expired and self._schemes.of(actor) is STALE:
             expired = False
         tried = self._refusals.get(actor.number, 0)
         if expired and (tried or self._chance.random() >= _LATE_SHARE):
-            return user_steps.reclaim(self._site, actor, slot)
+            return user_steps.reclaim(self.site, actor, slot)
         scheming = self._schemes.submit(actor, slot)
-        return scheming or user_steps.submit(self._site, actor, slot, self._chance)
+        return scheming or user_steps.submit(self.site, actor, slot, self._chance)
 
     def _wait(self, actor: Actor, step: Made) -> int:
         """Slots until the actor is due again."""

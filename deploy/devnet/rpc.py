@@ -62,6 +62,14 @@ class BadRequest(Exception):
         self.code, self.message, self.request_id = code, message, request_id
 
 
+class Refusal(Exception):
+    """What a method answers instead of a result: one of the errors that its documentation lists."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.code, self.data = code, data
+
+
 def read_request(frame: bytes | str) -> Request:
     """Raises BadRequest for what isn't JSON (-32700) or isn't a JSON-RPC 2.0 request (-32600)."""
     try:

@@ -25,7 +25,7 @@ from deploy.devnet.misbehaviour import Conduct, Misbehaviour, Mischief
 from deploy.devnet.network import Network
 from deploy.devnet.queries import Traffic, health, metrics
 from deploy.devnet.rpc import Dialect, encode
-from deploy.devnet.session import Session
+from deploy.devnet.session import Desk, Session
 from indexer.errors import ConfigurationError
 
 _MAX_REQUEST_BYTES: Final = 16 << 20
@@ -39,7 +39,15 @@ log = structlog.get_logger(component="devnet")
 class Node:
     """A chain behind a port. Lives in one event loop; ``stop`` may be called from any thread."""
 
-    def __init__(self, chain: Chain, *, host: str = "127.0.0.1", port: int = 1337, strict_rpc: bool = False) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 1337,
+        strict_rpc: bool = False,
+        desk: Desk | None = None,
+    ) -> None:
         self.chain = chain
         self.host = host
         self.port = port
@@ -47,6 +55,7 @@ class Node:
         self._traffic = Traffic(datetime.now(UTC))
         self._sessions: set[Session] = set()
         self._conduct = Conduct()
+        self._desk = desk
         self._impostor: Chain | None = None
         self._monsters = 0
         self._closing: set[asyncio.Task[None]] = set()
@@ -102,7 +111,13 @@ class Node:
 
     async def _connected(self, connection: ServerConnection) -> None:
         session = Session(
-            self._shown(), self._dialect, connection, self._traffic, conduct=self._conduct, misbehave=self.misbehave
+            self._shown(),
+            self._dialect,
+            connection,
+            self._traffic,
+            conduct=self._conduct,
+            misbehave=self.misbehave,
+            desk=self._desk,
         )
         self._sessions.add(session)
         self._traffic.total_connections += 1
@@ -255,9 +270,11 @@ def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:
 
 
 @contextmanager
-def serve(chain: Chain, *, host: str = "127.0.0.1", port: int = 0, strict_rpc: bool = False) -> Iterator[Node]:
+def serve(
+    chain: Chain, *, host: str = "127.0.0.1", port: int = 0, strict_rpc: bool = False, desk: Desk | None = None
+) -> Iterator[Node]:
     """A node in a thread of this process, for tests and the demo; port 0 takes a free one (``node.url`` tells it)."""
-    node = Node(chain, host=host, port=port, strict_rpc=strict_rpc)
+    node = Node(chain, host=host, port=port, strict_rpc=strict_rpc, desk=desk)
     ready = threading.Event()
     failed: list[ConfigurationError] = []
 

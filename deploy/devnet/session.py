@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 
+import msgspec
 from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
@@ -16,12 +17,14 @@ from deploy.devnet.rpc import (
     INTERSECTION_INTERLEAVED,
     INTERSECTION_NOT_FOUND,
     INVALID_GENESIS,
+    INVALID_PARAMS,
     METHOD_NOT_FOUND,
     BadRequest,
     Dialect,
     Era,
     ForkDepth,
     Points,
+    Refusal,
     Request,
     fault,
     params,
@@ -38,6 +41,14 @@ _TRICKLE_BYTES: Final = 2_048
 _TRICKLE_SECONDS: Final = 0.02
 
 
+class Desk(Protocol):
+    """What answers about a ledger, where the node has one: methods by name, their parameters as JSON text."""
+
+    @property
+    def methods(self) -> Mapping[str, Callable[[bytes], object]]:
+        """They raise Refusal, and msgspec's errors for parameters of another shape."""
+
+
 class Session:
     """Answers one connection. ``nextBlock`` requests wait in line; every other method is answered at once."""
 
@@ -50,9 +61,10 @@ class Session:
         *,
         conduct: Conduct,
         misbehave: Callable[[Misbehaviour], object],
+        desk: Desk | None,
     ) -> None:
         self._chain, self._dialect, self._connection, self._traffic = chain, dialect, connection, traffic
-        self._conduct, self._misbehave = conduct, misbehave
+        self._conduct, self._misbehave, self._desk = conduct, misbehave, desk
         self._cursor = Cursor()
         self._waiting: deque[bytes] = deque()  # ids of nextBlock requests
         self._something = asyncio.Event()
@@ -106,6 +118,8 @@ class Session:
             self._something.set()
             return None
         method = self._methods.get(request.method)
+        if method is None and self._desk is not None and request.method in self._desk.methods:
+            return self._at_desk(request, self._desk.methods[request.method])
         if method is None:
             raise BadRequest(METHOD_NOT_FOUND, f"Unknown method {request.method!r} here.", bytes(request.id))
         return method(request)
@@ -176,6 +190,17 @@ class Session:
 
     def _result(self, request: Request, value: object) -> bytes:
         return self._dialect.result(request.method, value, bytes(request.id))
+
+    def _at_desk(self, request: Request, method: Callable[[bytes], object]) -> bytes:
+        try:
+            return self._result(request, method(bytes(request.params)))
+        except Refusal as refusal:
+            if refusal.code == INVALID_PARAMS and refusal.data is None:
+                raise BadRequest(INVALID_PARAMS, str(refusal), bytes(request.id)) from refusal
+            return self._dialect.error(request.method, refusal.code, str(refusal), bytes(request.id), refusal.data)
+        except msgspec.DecodeError as error:
+            message = f"Invalid parameters of {request.method}: {error}."
+            raise BadRequest(INVALID_PARAMS, message, bytes(request.id)) from error
 
     def _find_intersection(self, request: Request) -> bytes:
         points = params(request, Points).points

@@ -1,6 +1,6 @@
 """The deployment as the transactions' makers see it: scripts, terms, operator, and where scripts can be referred to."""
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -9,6 +9,9 @@ from deploy.devnet.actors import Actor, Last, Made, State, genesis_utxo
 from deploy.devnet.deployment import Scripts, Terms
 from deploy.devnet.keys import Key
 from deploy.devnet.transactions import Draft, Out, Transaction, Utxo, build
+
+OPERATOR: Final = "operator"
+"""The seed of the operator's key: one for every devnet, as the contracts have its hash baked in."""
 
 
 class Site(Struct, frozen=True):
@@ -25,7 +28,7 @@ class Site(Struct, frozen=True):
 
 def deploy(seed: int, scripts: Scripts, terms: Terms, *, weak: bool = False) -> tuple[Site, Made]:
     """The chain's first transaction: outputs that carry the three scripts for all others to refer to."""
-    operator = Key(f"{seed}/operator")
+    operator = Key(OPERATOR)
     funds = genesis_utxo(f"{seed}/deploy", 1_000_000_000)
     fee = 301_009
     outs = [Out(place=operator.place, lovelace=20_000_000, script=script) for script in scripts.contents]
