@@ -6,7 +6,6 @@ again what is committed and compares.
 
 import ast
 import importlib
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,11 +13,11 @@ import click
 import msgspec
 
 from deploy.contracts.blueprint import BLUEPRINT, TRACED_BLUEPRINT, Contract, Deployment
+from deploy.contracts.machine import deep_recursion
 from indexer.errors import ConfigurationError
 
 SOURCES: Final = Path(__file__).parent / "onchain"
 TITLE: Final = "cellwitness, profile commitment-v2"
-_RECURSION: Final = 20_000  # the compiler walks its trees by calling itself
 
 _SCHEMAS: Final[dict[str, tuple[str | None, tuple[str, ...]]]] = {
     "passport": (None, ()),
@@ -34,12 +33,8 @@ def build(deployment: Deployment, *, traced: bool = False) -> dict[str, Any]:
     The scripts know one another by hash: the passport policy knows nobody, the commitment script knows the passport
     policy, the reporting validator knows both.
     """
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, _RECURSION))
-    try:
+    with deep_recursion():
         return _blueprint(deployment, traced=traced)
-    finally:
-        sys.setrecursionlimit(limit)
 
 
 def _blueprint(deployment: Deployment, *, traced: bool) -> dict[str, Any]:
