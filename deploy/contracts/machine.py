@@ -4,7 +4,9 @@ The package `uplc` evaluates. It imports pycardano and takes seconds, so it is i
 Where its built-ins answer otherwise than the ledger's, the answers here replace them.
 """
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
@@ -17,6 +19,8 @@ from indexer.protocol.cbor import ARRAY, MAP, TAG, write_head
 from indexer.protocol.plutus import Constr, Data, PlutusMap
 
 _ARGUMENT_BYTES: Final = {"key": 33, "digest": 32, "signature": 64}  # of verifyEcdsaSecp256k1Signature
+
+_RECURSION: Final = 20_000
 
 
 class Units(Struct, frozen=True):
@@ -55,11 +59,12 @@ class Machine:
 
     def run(self, script: bytes, argument: Data, limit: Units) -> Run:
         """Applies a script (its bytes as the ledger hashes them) to its context. At most ``limit`` is spent."""
-        if script not in self._programs:
-            self._programs[script] = self._uplc.tools.unflatten(script)
-        program = self._uplc.tools.apply(self._programs[script], self._constant(argument))
-        budget = self._uplc.cost_model.Budget(cpu=limit.cpu, memory=limit.memory)
-        result = self._uplc.machine.Machine(budget, self._steps, self._builtins).eval(program)
+        with deep_recursion():
+            if script not in self._programs:
+                self._programs[script] = self._uplc.tools.unflatten(script)
+            program = self._uplc.tools.apply(self._programs[script], self._constant(argument))
+            budget = self._uplc.cost_model.Budget(cpu=limit.cpu, memory=limit.memory)
+            result = self._uplc.machine.Machine(budget, self._steps, self._builtins).eval(program)
         failure = ""
         if isinstance(result.result, Exception):
             failure = str(result.result) or type(result.result).__name__
@@ -83,6 +88,17 @@ class Machine:
                 return ast.PlutusMap(entries)
             case _:
                 return ast.PlutusList([self._constant(item) for item in data])
+
+
+@contextmanager
+def deep_recursion() -> Iterator[None]:
+    """The library walks a program's tree by calling itself, a level for each binding: thousands for our contracts."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _RECURSION))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 @cache

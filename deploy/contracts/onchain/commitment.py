@@ -63,6 +63,11 @@ class Context(PlutusData):
     purpose: Union[Minting, SpendingCommitment]
 
 
+def is_data(given: Anything, expected: Anything) -> bool:
+    """Equal to the last field: no other constructor, and no field more."""
+    return equals_data(given, expected)
+
+
 def time_ms(slot: int) -> int:
     return SLOT_ZERO_MS + 1000 * slot
 
@@ -102,7 +107,7 @@ def check_commitment(transaction: TxInfo, policy: bytes) -> None:
     assert upper.time <= time_ms(datum.slot + WINDOW_SLOTS), "commit: validity is longer than the window"
 
 
-def check_spending(transaction: TxInfo, spent: SpendingCommitment, redeemer: Union[Consume, Reclaim]) -> None:
+def check_spending(transaction: TxInfo, spent: SpendingCommitment, redeemer: BuiltinData) -> None:
     datum = spent.datum.datum
     policy = transaction.mint.keys()[0]
     held = [
@@ -112,12 +117,12 @@ def check_spending(transaction: TxInfo, spent: SpendingCommitment, redeemer: Uni
     ]
     assert len(held) == 1 and held[0] == spent.tx_out_ref, "spend: not the one commitment of the transaction"
     assert is_all_minted(transaction, policy, token_name(datum), -1), "spend: does not burn this commitment's token"
-    if isinstance(redeemer, Consume):
+    if is_data(redeemer, Consume()):
         account = transaction.outputs[0].value.get(PASSPORT, {b"": 0})
         assert account.get(blake2b_224(datum.battery_id), 0) == 1, "consume: output 0 is no account of the battery"
     else:
         lower: FinitePOSIXTime = transaction.validity_range.lower_bound.limit
-        assert redeemer.battery_id == datum.battery_id, "reclaim: names another battery"
+        assert is_data(redeemer, Reclaim(datum.battery_id)), "reclaim: does not name the commitment's battery"
         assert datum.user_pkh in transaction.signatories, "reclaim: the user has not signed"
         assert lower.time >= time_ms(datum.slot + RECLAIM_AFTER_SLOTS), "reclaim: not expired yet"
 
@@ -126,10 +131,10 @@ def validator(context: Context) -> None:
     transaction = context.transaction
     purpose = context.purpose
     if isinstance(purpose, Minting):
-        action: Union[Mint, Burn] = context.redeemer
-        if isinstance(action, Mint):
+        if is_data(context.redeemer, Mint()):
             check_commitment(transaction, purpose.policy_id)
         else:
+            assert is_data(context.redeemer, Burn()), "redeemer: neither mint nor burn"
             burned = transaction.mint[purpose.policy_id].values()
             assert len(burned) == 1 and burned[0] == -1, "burn: not exactly one token"
     else:
