@@ -307,6 +307,9 @@ def _speed(text: str) -> float | None:
     "--mischief-seconds", type=click.FloatRange(0.1), help="Misbehave about that often, by the seed.  [default: never]"
 )
 @click.option("--profile-out", type=click.Path(dir_okay=False, path_type=Path), help="The deployment's profile.")
+@click.option(
+    "--scripts/--no-scripts", default=True, help="Run the contracts on what the fleet does now.  [default: yes]"
+)
 @_serving
 def run(  # each argument is a flag
     batteries: int,
@@ -320,6 +323,7 @@ def run(  # each argument is a flag
     k: int,
     mischief_seconds: float | None,
     profile_out: Path | None,
+    scripts: bool,
     ogmios_version: OgmiosVersion,
     port: int,
     host: str,
@@ -369,6 +373,8 @@ def run(  # each argument is a flag
         maker.hurry(lively, chain.tip.slot if isinstance(chain.tip, Tip) else 0)
         door = Door(host, port, strict_rpc, mischief_seconds, seed)
         desk = Desk(ledger, network)
+        if scripts:
+            ledger.run_scripts(desk.admission.why_refused)
         with in_foreground(chain, door, as_json=as_json, profile=profile_out, desk=desk) as stop:
             due = time.monotonic()
             while not stop(max(0.0, due - time.monotonic())):

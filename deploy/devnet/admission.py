@@ -194,6 +194,11 @@ class Admission:
             data = {"declaredSpending": "inputs" if received.valid else "collaterals", "mismatchReason": why}
             raise Refusal(3136, "Invalid transaction submitted as valid, or vice-versa.", data)
 
+    def why_refused(self, received: Received, outputs: Mapping[OutputReference, Output]) -> str:
+        """What a script says against a transaction; empty where all accept. Units are not held against it."""
+        verdict = self._judge(received, outputs, declared_units=False)
+        return "" if isinstance(verdict, Accepted) else _reason(verdict)
+
     def _judge(self, received: Received, outputs: Mapping[OutputReference, Output], *, declared_units: bool) -> Verdict:
         try:
             return judge(received.cbor, outputs, self._slots, self._parameters, declared_units=declared_units)

@@ -100,6 +100,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     """A submission as a transaction, and where its outputs went."""
 
     transaction: Transaction
+    valid: bool
     account: Utxo
     token: Utxo
     wallet: Utxo
@@ -154,6 +155,7 @@ def assemble(site: Site, actor: Actor, attempt: Attempt, before: int, *, valid: 
     token_at = 1 if together else 2
     return Submission(
         transaction=transaction,
+        valid=valid,
         account=Utxo(identity, 0, left),
         token=Utxo(identity, token_at, outs[token_at].lovelace) if attempt.shows_token else token,
         wallet=Utxo(identity, len(outs) - 1, change),

@@ -65,7 +65,7 @@ class Desk:
         self._ledger, self._network = ledger, network
         self._parameters = load_mainnet_parameters()
         slots = SlotConfig(zero_time_ms=round(network.start_time.timestamp() * 1_000))
-        self._admission = Admission(ledger, self._parameters, slots)
+        self.admission = Admission(ledger, self._parameters, slots)
         self._granted = 0
         self.methods: dict[str, Callable[[bytes], Any]] = {
             "submitTransaction": self._submit,
@@ -77,12 +77,12 @@ class Desk:
         }
 
     def _submit(self, params: bytes) -> Json:
-        received = self._admission.admit(_cbor(params))
+        received = self.admission.admit(_cbor(params))
         self._ledger.submit(received)
         return {"transaction": {"id": received.id}}
 
     def _evaluate(self, params: bytes) -> list[Json]:
-        return self._admission.evaluate(_cbor(params))
+        return self.admission.evaluate(_cbor(params))
 
     def _utxo(self, params: bytes) -> list[Json]:
         """By output references or by addresses; the whole set is nobody's business here."""

@@ -232,7 +232,7 @@ SIGNED: Final = (
     ),
     Fraud(name="forged_account", change=_forged_account, rules=("R04",), refused=True),
     Fraud(name="non_deterministic", change=_non_deterministic, rules=("R02",), refused=True),
-    Fraud(name="untagged", change=_untagged, honest=True),
+    Fraud(name="untagged", change=_untagged, refused=True, honest=True),
     Fraud(name="trailing_bytes", change=_trailing, checks=(6,), rules=("R01",), refused=True),
     Fraud(name="legacy_form", change=_legacy, checks=(5,), rules=("R48",), refused=True),
     Fraud(name="not_the_committer", change=_not_the_committer, checks=(3,), refused=True),

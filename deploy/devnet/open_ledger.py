@@ -2,19 +2,25 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
 
 from deploy.contracts.ledger import Output, OutputReference
+from deploy.devnet.actors import Made
 from deploy.devnet.blocks import BlockTransaction
 from deploy.devnet.deployment import Scripts
 from deploy.devnet.maker import Maker
+from deploy.devnet.second_opinion import MadeWrongly
 from deploy.devnet.shown import Received
 
 _REMEMBERED: Final = 20_000  # transactions that a fork can undo
 _BLOCK_SUBMITTED: Final = 40
+_JUDGED_BEFORE: Final = frozenset(("submit", "rejected"))  # where they were made
+
+Judge = Callable[[Received, Mapping[OutputReference, Output]], str]
+"""Why the first script that refuses does so; empty where all accept."""
 
 
 class _Applied(Struct, frozen=True):
@@ -32,6 +38,7 @@ class OpenLedger:
 
     def __init__(self, maker: Maker) -> None:
         self.maker = maker
+        self._judge: Judge | None = None
         self.scripts: Scripts = maker.site.scripts
         self.slot = 0  # of the newest block
         self.outputs: dict[OutputReference, Output] = {}
@@ -86,12 +93,41 @@ class OpenLedger:
             made = self.maker.transactions(slot)
             for each in self.maker.last:
                 received = Received(each.transaction.cbor)
+                if self._judge is not None and received.valid and received.seen.redeemers:
+                    self._must_pass(each, received)
                 self._apply(received)
                 # Money at people's own addresses; what lies at scripts and what carries a script is for all.
                 self._makers_own |= {
                     key for key, out in received.made().items() if not _is_script(out.address) and out.script is None
                 }
             return made + self._take_submitted(slot)
+
+    def run_scripts(self, judge: Judge) -> None:
+        """From now on the scripts decide what becomes of the maker's transactions."""
+        self._judge = judge
+        self.maker.site.judge = lambda cbor: self._why_refused(Received(cbor))
+
+    def _why_refused(self, received: Received) -> str:
+        assert self._judge is not None
+        seen = received.seen
+        # Money from before the first block is on no chain: its owner is whoever gets the change.
+        unknown = Output(address=seen.outputs[-1].address, lovelace=0)
+        named = (*seen.inputs, *seen.references)
+        return self._judge(received, {reference: self.outputs.get(reference, unknown) for reference in named})
+
+    def _must_pass(self, made: Made, received: Received) -> None:
+        """Everybody here but those who submit readings knows the contracts."""
+        if made.kind in _JUDGED_BEFORE or not self._is_ours(received):
+            return
+        why = self._why_refused(received)
+        if why:
+            raise MadeWrongly(f"the contracts refuse the {made.kind} transaction {received.id}: {why}")
+
+    def _is_ours(self, received: Received) -> bool:
+        """Whether a script of the deployment has a say."""
+        hashes = {self.scripts.commitment, self.scripts.reporting, self.scripts.passport}
+        spent = {self.outputs[key].address[1:29] for key in received.seen.inputs if key in self.outputs}
+        return not hashes.isdisjoint(spent | received.seen.mint.keys())
 
     def _take_submitted(self, slot: int) -> list[BlockTransaction]:
         taken: list[BlockTransaction] = []

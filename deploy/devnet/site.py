@@ -1,5 +1,6 @@
 """The deployment as the transactions' makers see it: scripts, terms, operator, and where scripts can be referred to."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import Struct
@@ -14,7 +15,11 @@ OPERATOR: Final = "operator"
 """The seed of the operator's key: one for every devnet, as the contracts have its hash baked in."""
 
 
-class Site(Struct, frozen=True):
+Judge = Callable[[bytes], str]
+"""Runs a transaction's scripts (its whole CBOR): why the first that refuses does so; empty where all accept."""
+
+
+class Site(Struct):
     """What every step needs: the deployment, its operator, and where its scripts can be referred to."""
 
     scripts: Scripts
@@ -24,6 +29,7 @@ class Site(Struct, frozen=True):
     reporting_script: Utxo
     passport_script: Utxo
     weak: bool = False  # its contract checks nothing: whatever is submitted takes effect
+    judge: Judge | None = None  # without one, what the contract would say is foreseen (``attempt.refusal``)
 
 
 def deploy(seed: int, scripts: Scripts, terms: Terms, *, weak: bool = False) -> tuple[Site, Made]:

@@ -84,6 +84,10 @@ def submit(site: Site, actor: Actor, slot: int, chance: random.Random, means: Me
             refused = fraud.name
     before = max(0, slot - chance.randint(5, 120))
     done = assemble(site, actor, attempt, before, valid=not refused)
+    if site.judge is not None:
+        refused = site.judge(done.transaction.cbor)
+        if done.valid != (not refused):
+            done = assemble(site, actor, attempt, before, valid=not refused)
     label = reading_label(attempt) | (fraud.label() if fraud else {})
     if refused:
         after = replace(state, collateral=done.collateral)
