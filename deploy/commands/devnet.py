@@ -11,7 +11,7 @@ from msgspec import structs
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from deploy.commands.devnet_control import fork, misbehave, status
+from deploy.commands.devnet_control import fork, grow, misbehave, status
 from deploy.devnet.chain import Chain
 from deploy.devnet.foreground import Door, in_foreground
 from deploy.devnet.network import NETWORKS, SLOTS_PER_BLOCK, Network, OgmiosVersion
@@ -383,5 +383,5 @@ def run(  # each argument is a flag
                 due = max(due + block_seconds, time.monotonic() - 1)
 
 
-for _command in (fork, misbehave, status):
+for _command in (fork, grow, misbehave, status):
     devnet.add_command(_command)

@@ -48,6 +48,22 @@ def fork(depth: int, ogmios: str, as_json: bool) -> None:
 
 
 @click.command()
+@click.option("--slots", required=True, type=click.IntRange(1, 2_000_000), help="Seconds of the chain's time.")
+@asking
+def grow(slots: int, ogmios: str, as_json: bool) -> None:
+    """Lets time pass on a running devnet, at once: as many blocks as it would have made meanwhile.
+
+    \b
+      cellwitness devnet grow --slots 3600
+    """
+    done = ask(ogmios, "devnet/grow", {"slots": slots})
+    if as_json:
+        click.echo(json.dumps(done))
+        return
+    click.echo(f"{done['blocks']} blocks later: slot {done['tip']['slot']}")
+
+
+@click.command()
 @click.argument("kind", type=click.Choice(KINDS))
 @click.option("--blocks", default=5, show_default=True, type=click.IntRange(0), help="Deep, hidden, back or doubled.")
 @click.option("--seconds", default=3.0, show_default=True, type=click.FloatRange(0), help="Until it ends by itself.")

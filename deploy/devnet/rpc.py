@@ -1,9 +1,9 @@
 """JSON-RPC 2.0 as Ogmios speaks it: requests read, answers and errors written. Pure."""
 
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from deploy.devnet.network import OgmiosVersion
 from indexer.chain import Point, PointOrOrigin, TipOrOrigin
@@ -49,6 +49,12 @@ class ForkDepth(Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters of devnet/fork, a method of our own."""
 
     depth: int
+
+
+class Slots(Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of devnet/grow, a method of our own."""
+
+    slots: Annotated[int, Meta(ge=1, le=2_000_000)]
 
 
 _decode = msgspec.json.Decoder(Request).decode

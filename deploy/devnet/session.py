@@ -26,11 +26,12 @@ from deploy.devnet.rpc import (
     Points,
     Refusal,
     Request,
+    Slots,
     fault,
     params,
     read_request,
 )
-from indexer.chain import TipOrOrigin
+from indexer.chain import Tip, TipOrOrigin
 from indexer.errors import ConfigurationError
 
 _BATCH_BLOCKS: Final = 256
@@ -80,6 +81,7 @@ class Session:
             "queryLedgerState/epoch": lambda r: self._result(r, epoch(chain.network, self._tip)),
             "queryLedgerState/tip": lambda r: self._result(r, tip_point(self._tip)),
             "devnet/fork": self._fork,
+            "devnet/grow": self._grow,
             "devnet/misbehave": self._misbehaves,
             "devnet/status": lambda r: self._result(r, self._status()),
         }
@@ -237,6 +239,15 @@ class Session:
             return self._result(request, self._chain.fork(depth))
         except ConfigurationError as error:
             return self._dialect.error(request.method, FORK_REFUSED, str(error), bytes(request.id))
+
+    def _grow(self, request: Request) -> bytes:
+        chain, before = self._chain, self._chain.tip
+        until = (before.slot if isinstance(before, Tip) else 0) + params(request, Slots).slots
+        blocks = 0
+        while chain.next_slot() <= until:
+            chain.grow(1)
+            blocks += 1
+        return self._result(request, {"blocks": blocks, "tip": chain.tip})
 
     def _misbehaves(self, request: Request) -> bytes:
         wanted = params(request, Misbehaviour)
