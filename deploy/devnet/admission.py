@@ -4,8 +4,10 @@ Sources: cardano-ledger, ``Conway.Rules.Utxo``, ``Utxow`` and ``Utxos``; Ogmios'
 """
 
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from typing import Any, Final
 
+import cbor2
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
@@ -67,6 +69,7 @@ class Admission:
         self._check_fee(received, outputs)
         if seen.redeemers:
             self._check_collateral(received, outputs)
+            self._check_integrity(received)
         self._check_scripts(received, outputs)
         return received
 
@@ -181,6 +184,16 @@ class Admission:
             raise Refusal(
                 3135, "There's a mismatch between the declared total collateral amount and the computed.", data
             )
+
+    def _check_integrity(self, received: Received) -> None:
+        """The hash over redeemers, datums and the language's cost model (``conway.cddl``, script_data_hash)."""
+        views = cbor2.dumps({2: list(self._parameters.plutus_v3_cost_model)})
+        protected = received.witnesses.get(5, b"") + received.witnesses.get(4, b"") + views
+        computed = blake2b(protected, digest_size=32).hexdigest()
+        provided = raw.octets(received.body[11]).hex() if 11 in received.body else None
+        if provided != computed:
+            data = {"providedScriptIntegrity": provided, "computedScriptIntegrity": computed}
+            raise Refusal(3113, "The provided script integrity hash doesn't match the computed one.", data)
 
     def _check_scripts(self, received: Received, outputs: Mapping[OutputReference, Output]) -> None:
         """Scripts must do what the transaction says of them: one that declares a failure is taken if it does fail."""

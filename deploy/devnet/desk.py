@@ -182,6 +182,5 @@ def protocol_parameters(parameters: ProtocolParameters) -> Json:
         "scriptExecutionPrices": {"memory": "577/10000", "cpu": "721/10000000"},
         "maxExecutionUnitsPerTransaction": {"memory": units.memory, "cpu": units.cpu},
         "maxExecutionUnitsPerBlock": {"memory": 72_000_000, "cpu": 20_000_000_000},
-        "maxReferenceScriptsSize": {"bytes": 204_800},
         "version": {"major": 10, "minor": 0},
     }
