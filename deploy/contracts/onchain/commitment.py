@@ -100,8 +100,9 @@ def check_commitment(transaction: TxInfo, policy: bytes) -> None:
         NoScriptHash(),
     ), "commit: output 0 is not the commitment and nothing else"
     interval = transaction.validity_range
-    lower: FinitePOSIXTime = interval.lower_bound.limit
+    lower = interval.lower_bound.limit
     upper = interval.upper_bound.limit
+    assert isinstance(lower, FinitePOSIXTime), "commit: validity has no begin"
     assert isinstance(upper, FinitePOSIXTime), "commit: validity has no end"
     assert lower.time == time_ms(datum.slot), "commit: slot is not the validity's lower bound"
     assert upper.time <= time_ms(datum.slot + WINDOW_SLOTS), "commit: validity is longer than the window"
@@ -109,7 +110,9 @@ def check_commitment(transaction: TxInfo, policy: bytes) -> None:
 
 def check_spending(transaction: TxInfo, spent: SpendingCommitment, redeemer: BuiltinData) -> None:
     datum = spent.datum.datum
-    policy = transaction.mint.keys()[0]
+    policies = transaction.mint.keys()
+    assert len(policies) == 1, "spend: nothing is burned, or under more than one policy"
+    policy = policies[0]
     held = [
         each.out_ref
         for each in transaction.inputs
@@ -121,7 +124,8 @@ def check_spending(transaction: TxInfo, spent: SpendingCommitment, redeemer: Bui
         account = transaction.outputs[0].value.get(PASSPORT, {b"": 0})
         assert account.get(blake2b_224(datum.battery_id), 0) == 1, "consume: output 0 is no account of the battery"
     else:
-        lower: FinitePOSIXTime = transaction.validity_range.lower_bound.limit
+        lower = transaction.validity_range.lower_bound.limit
+        assert isinstance(lower, FinitePOSIXTime), "reclaim: validity has no begin"
         assert is_data(redeemer, Reclaim(datum.battery_id)), "reclaim: does not name the commitment's battery"
         assert datum.user_pkh in transaction.signatories, "reclaim: the user has not signed"
         assert lower.time >= time_ms(datum.slot + RECLAIM_AFTER_SLOTS), "reclaim: not expired yet"

@@ -336,7 +336,7 @@ ATTACKS: list[tuple[Change, str]] = [
     (another_token_burned, "check 1:"),
     (two_commitments, "check 1:"),
     (two_commitments_of_one_token_name, "check 1:"),
-    (commitment_without_its_token, ""),  # the machine stops where the policy is not in the value
+    (commitment_without_its_token, "check 1:"),
     (commitment_of_another_battery, "check 2:"),
     (reading_of_another_battery, "check 2:"),
     (not_signed_by_the_committer, "check 3:"),
