@@ -19,6 +19,11 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 COMMANDS: Final = {
     "demo": "deploy.commands.demo:demo",
     "devnet": "deploy.commands.devnet:devnet",
+    "element": "deploy.commands.element:element",
+    "passport": "deploy.commands.passport:passport",
+    "commit": "deploy.commands.reading:commit",
+    "submit": "deploy.commands.reading:submit",
+    "reclaim": "deploy.commands.reading:reclaim",
     "follow": "deploy.commands.follow:follow",
     "project": "deploy.commands.project:project",
     "timeline": "deploy.commands.timeline:timeline",

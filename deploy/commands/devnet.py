@@ -3,7 +3,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Final
 
 import click
 import structlog
@@ -11,8 +11,8 @@ from msgspec import structs
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from deploy.commands.devnet_control import fork, grow, misbehave, status
 from deploy.devnet.chain import Chain
-from deploy.devnet.control import ask
 from deploy.devnet.foreground import Door, in_foreground
 from deploy.devnet.network import NETWORKS, SLOTS_PER_BLOCK, Network, OgmiosVersion
 from deploy.devnet.recording import play_step, steps
@@ -22,7 +22,6 @@ from indexer.errors import ConfigurationError
 log = structlog.get_logger(component="devnet")
 
 HISTORY_INTERVAL_DAYS: Final = 7.0
-DEFAULT_URL: Final = "ws://127.0.0.1:1337"
 
 Command = Callable[..., None]
 
@@ -38,6 +37,7 @@ def devnet() -> None:
     A chain that grows before your eyes, and a fork in it:
       cellwitness devnet run --profile-out devnet.toml
       cellwitness devnet fork --depth 5
+      cellwitness devnet misbehave drop
     A year of a hundred batteries as a file, and a node that serves it:
       cellwitness devnet make --batteries 100 --years 1 --out year.ndjson.zst --profile-out devnet.toml
       cellwitness devnet play year.ndjson.zst
@@ -72,6 +72,23 @@ def _fleet(command: Command) -> Command:
         click.option(
             "--batteries", default=10, show_default=True, type=click.IntRange(1, 100_000), help="In the fleet."
         ),
+        click.option(
+            "--fraud-share",
+            default=0.0,
+            show_default=True,
+            type=click.FloatRange(0, 1),
+            help="Of the times that a battery is read, a fraud begins, or something honest that looks like one.",
+        ),
+        click.option(
+            "--weak-contract",
+            is_flag=True,
+            help="Deploy scripts that check nothing: frauds are then accepted on chain.",
+        ),
+        click.option(
+            "--labels-out",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="What was made, NDJSON. For no pipeline.",
+        ),
     ):
         command = option(command)
     return command
@@ -83,11 +100,11 @@ def _network(name: str, magic: int | None, k: int | None) -> Network:
     return structs.replace(network, **changes)
 
 
-def _write_profile(path: Path | None, network: Network) -> None:
+def _write_profile(path: Path | None, network: Network, *, weak: bool) -> None:
     from deploy.devnet.deployment import Terms, profile_toml  # noqa: PLC0415 needs the extra `devnet`
 
     if path is not None:
-        path.write_text(profile_toml(network, Terms()), encoding="utf-8")
+        path.write_text(profile_toml(network, Terms(), weak=weak), encoding="utf-8")
 
 
 @contextmanager
@@ -108,7 +125,6 @@ def _extra() -> Iterator[None]:
 )
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="NDJSON; .zst packs it.")
 @click.option("--profile-out", type=click.Path(dir_okay=False, path_type=Path), help="The deployment's profile.")
-@click.option("--labels-out", type=click.Path(dir_okay=False, path_type=Path), help="What was made, NDJSON.")
 @click.option("--reading-days", default=HISTORY_INTERVAL_DAYS, show_default=True, help="Mean time between readings.")
 @click.option("--every-block", is_flag=True, help="Leave no quiet hours out: 1.6 million blocks a year.")
 @click.option("--include-cbor", is_flag=True, help="As Ogmios' --include-transaction-cbor.")
@@ -120,6 +136,8 @@ def _extra() -> Iterator[None]:
 def make(  # each argument is a flag
     batteries: int,
     seed: int,
+    fraud_share: float,
+    weak_contract: bool,
     years: float,
     out: Path,
     profile_out: Path | None,
@@ -135,10 +153,12 @@ def make(  # each argument is a flag
 
     Four blocks of five are empty and blocks are some 20 slots apart; hours in which no battery is read are left out.
     Batteries are registered, read, sold; accounts are filled up, keys replaced, commitments abandoned and reclaimed,
-    and some readings refused. The labels say, for each such transaction, which events it must become.
+    and some readings refused. The labels say, for each such transaction, which events it must become, and which fraud
+    or honest oddity it is part of, if any.
 
     \b
       cellwitness devnet make --batteries 100 --years 2 --out fleet.ndjson.zst --labels-out labels.ndjson
+      cellwitness devnet make --fraud-share 0.05 --weak-contract --out frauds.ndjson.zst --labels-out labels.ndjson
     """
     with _extra():
         from deploy.devnet.maker import Plan  # noqa: PLC0415 needs the extra `devnet`
@@ -151,6 +171,8 @@ def make(  # each argument is a flag
         ogmios_version=ogmios_version,
         every_block=every_block,
         include_cbor=include_cbor,
+        fraud_share=fraud_share,
+        weak_contract=weak_contract,
     )
     started = time.monotonic()
     with _progress() as bar:
@@ -171,7 +193,7 @@ def make(  # each argument is a flag
                 progress=tell,
                 opinion=SecondOpinion() if second_opinion else None,
             )
-            _write_profile(profile_out, NETWORKS["devnet"])
+            _write_profile(profile_out, NETWORKS["devnet"], weak=weak_contract)
         except OSError as error:
             raise ConfigurationError(f"can't write {error.filename}: {error.strerror}") from error
     seconds = time.monotonic() - started
@@ -281,16 +303,27 @@ def _speed(text: str) -> float | None:
 @click.option("--history-years", default=0.0, show_default=True, type=click.FloatRange(0, 100), help="Made at start.")
 @click.option("--reading-minutes", type=click.FloatRange(1), help="Of the chain's time; as the fleet's size asks for.")
 @click.option("--k", default=432, show_default=True, type=click.IntRange(1), help="Security parameter, blocks.")
+@click.option(
+    "--mischief-seconds", type=click.FloatRange(0.1), help="Misbehave about that often, by the seed.  [default: never]"
+)
 @click.option("--profile-out", type=click.Path(dir_okay=False, path_type=Path), help="The deployment's profile.")
+@click.option(
+    "--scripts/--no-scripts", default=True, help="Run the contracts on what the fleet does now.  [default: yes]"
+)
 @_serving
 def run(  # each argument is a flag
     batteries: int,
     seed: int,
+    fraud_share: float,
+    weak_contract: bool,
+    labels_out: Path | None,
     block_seconds: float,
     history_years: float,
     reading_minutes: float | None,
     k: int,
+    mischief_seconds: float | None,
     profile_out: Path | None,
+    scripts: bool,
     ogmios_version: OgmiosVersion,
     port: int,
     host: str,
@@ -308,72 +341,47 @@ def run(  # each argument is a flag
     """
     with _extra():
         from deploy.devnet.battery import DAY_SLOTS  # noqa: PLC0415 needs the extra `devnet`
+        from deploy.devnet.desk import Desk  # noqa: PLC0415
         from deploy.devnet.make import slots  # noqa: PLC0415
         from deploy.devnet.maker import Maker, Plan  # noqa: PLC0415
+        from deploy.devnet.open_ledger import OpenLedger  # noqa: PLC0415
+        from deploy.devnet.write import Labels  # noqa: PLC0415
     lively = round(60 * reading_minutes) if reading_minutes else 9 * SLOTS_PER_BLOCK * batteries
     history_slots = round(history_years * 365.25 * DAY_SLOTS)
     interval = round(HISTORY_INTERVAL_DAYS * DAY_SLOTS) if history_slots else lively
     network = _network("devnet", None, k)
-    maker = Maker(Plan(seed=seed, batteries=batteries, reading_interval_slots=interval, ogmios_version=ogmios_version))
-    chain = Chain(network, ogmios_version=ogmios_version, seed=seed, ledger=maker)
-    _write_profile(profile_out, network)
-    with _progress() as bar:
-        task = bar.add_task("making history", total=history_slots or 1, rate="")
-        for slot, transactions in slots(maker, history_slots):
-            chain.add(slot, transactions)
-            if len(chain) % 256 == 0:
-                bar.update(task, completed=slot, rate=f"{len(chain):,} blocks")
-    # From the newest block on: the history may end in hours that were left out.
-    maker.hurry(lively, chain.tip.slot if isinstance(chain.tip, Tip) else 0)
-    with in_foreground(chain, Door(host, port, strict_rpc), as_json=as_json, profile=profile_out) as stop:
-        due = time.monotonic()
-        while not stop(max(0.0, due - time.monotonic())):
-            chain.grow(1)
-            due = max(due + block_seconds, time.monotonic() - 1)
-
-
-@devnet.command()
-@click.option("--depth", required=True, type=click.IntRange(1), help="Blocks to roll back.")
-@click.option("--ogmios", default=DEFAULT_URL, show_default=True, metavar="URL", help="The running devnet.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def fork(depth: int, ogmios: str, as_json: bool) -> None:
-    """Makes a running devnet roll back and go on with another branch, one block longer.
-
-    Most of the old branch's transactions are on the new one too, some in other blocks; about one in ten, with all
-    that builds on it, is lost. A follower of this chain has to take back what it read. Deeper than the security
-    parameter k is possible here, and a follower must refuse it.
-
-    \b
-      cellwitness devnet fork --depth 5
-    """
-    done = ask(ogmios, "devnet/fork", {"depth": depth})
-    if as_json:
-        click.echo(json.dumps(done))
-        return
-    at = done["intersection"]
-    place = f"slot {at['slot']}, block {at['id']}" if isinstance(at, dict) else at
-    click.echo(f"rolled back {done['depth']} blocks to {place}")
-    click.echo(
-        f"new branch: {done['blocks']} blocks, tip {done['new_tip']['height']} at slot {done['new_tip']['slot']}; "
-        f"{done['moved']} transactions are on both branches, {done['dropped']} on the old one only"
+    plan = Plan(
+        seed=seed,
+        batteries=batteries,
+        reading_interval_slots=interval,
+        ogmios_version=ogmios_version,
+        fraud_share=fraud_share,
+        weak_contract=weak_contract,
     )
+    maker = Maker(plan)
+    ledger = OpenLedger(maker)
+    chain = Chain(network, ogmios_version=ogmios_version, seed=seed, ledger=ledger)
+    _write_profile(profile_out, network, weak=weak_contract)
+    with Labels(labels_out) as labels:
+        with _progress() as bar:
+            task = bar.add_task("making history", total=history_slots or 1, rate="")
+            for slot, transactions in slots(maker, history_slots, ledger):
+                labels.write(chain.add(slot, transactions), maker.last)
+                if len(chain) % 256 == 0:
+                    bar.update(task, completed=slot, rate=f"{len(chain):,} blocks")
+        # From the newest block on: the history may end in hours that were left out.
+        maker.hurry(lively, chain.tip.slot if isinstance(chain.tip, Tip) else 0)
+        door = Door(host, port, strict_rpc, mischief_seconds, seed)
+        desk = Desk(ledger, network)
+        if scripts:
+            ledger.run_scripts(desk.admission.why_refused)
+        with in_foreground(chain, door, as_json=as_json, profile=profile_out, desk=desk) as stop:
+            due = time.monotonic()
+            while not stop(max(0.0, due - time.monotonic())):
+                labels.write(chain.grow(1)[0], maker.last)
+                labels.flush()
+                due = max(due + block_seconds, time.monotonic() - 1)
 
 
-@devnet.command()
-@click.option("--ogmios", default=DEFAULT_URL, show_default=True, metavar="URL", help="The running devnet.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(ogmios: str, as_json: bool) -> None:
-    """Shows where a running devnet stands: tip, forks so far, clients.
-
-    \b
-      cellwitness devnet status
-    """
-    now = cast("dict[str, Any]", ask(ogmios, "devnet/status"))
-    if as_json:
-        click.echo(json.dumps(now))
-        return
-    tip: dict[str, Any] | Literal["origin"] = now["tip"]
-    where = f"block {tip['height']}, slot {tip['slot']}, {tip['id']}" if isinstance(tip, dict) else tip
-    click.echo(f"{now['network']} (magic {now['network_magic']}, k {now['security_parameter']})")
-    click.echo(f"tip: {where}")
-    click.echo(f"{now['blocks']:,} blocks, {now['forks']} forks, {now['connections']} clients")
+for _command in (fork, grow, misbehave, status):
+    devnet.add_command(_command)

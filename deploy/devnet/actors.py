@@ -38,6 +38,16 @@ class Commitment(Struct, frozen=True, kw_only=True):
     block_slot: int
 
 
+class Tapped(Struct, frozen=True, kw_only=True):
+    """A signed reading and what it says."""
+
+    cose: bytes
+    battery_id: bytes
+    challenge: bytes
+    counter: int
+    state: dict[int, int | list[int]]
+
+
 Phase = Literal["new", "idle", "committed", "closed"]
 
 
@@ -47,6 +57,7 @@ class State(Struct, frozen=True, kw_only=True):
     phase: Phase = "new"
     owner: int = 0  # how many had the battery before
     epoch: int = 0  # how many secure elements it had before
+    pack: int = 0  # how many packs it had before
     operator: Utxo
     wallet: Utxo  # the owner's
     collateral: Utxo  # the owner's, without any token
@@ -56,6 +67,7 @@ class State(Struct, frozen=True, kw_only=True):
     commitment: Commitment | None = None
     # Carried over a top-up: what the next account opens with, unless the key is new.
     carried: Last | None = None
+    forged: Account | None = None  # at the reporting script, without a thread token
 
 
 class Made(Struct, frozen=True, kw_only=True):
@@ -89,8 +101,9 @@ class Actor:
         self.reference_name = label_prefix(REFERENCE_LABEL) + self.key
         self.user_name = label_prefix(USER_LABEL) + self.key
         self._seed = f"{seed}/{number}"
-        self.battery = Battery(self._seed)
+        self.submitted: Tapped | None = None  # the newest reading that was accepted
         self.due = 0  # slot of the next thing to do; an entry of the agenda with another slot is stale
+        self._packs: dict[int, Battery] = {0: Battery(self._seed)}
         self._owners: dict[int, Key] = {}
         self._elements: dict[int, SecureElement] = {}
         self.state = State(
@@ -98,6 +111,20 @@ class Actor:
             wallet=self.owners_wallet(0),
             collateral=self.owners_collateral(0),
         )
+
+    def battery(self, number: int, slot: int = 0) -> Battery:
+        """The pack with this number; one that nobody asked for yet is put in at the slot."""
+        if number not in self._packs:
+            self._packs[number] = Battery(f"{self._seed}/pack/{number}", slot)
+        return self._packs[number]
+
+    def put_element(self, epoch: int, element: SecureElement) -> None:
+        """Another chip than the seed's: a copy of somebody else's."""
+        self._elements[epoch] = element
+
+    def put_owner(self, number: int, key: Key) -> None:
+        """A certain person as the owner with this number."""
+        self._owners[number] = key
 
     def owner(self, number: int) -> Key:
         if number not in self._owners:

@@ -68,9 +68,9 @@ class Measurement(Struct, frozen=True):
 
 
 class Battery:
-    """One pack. Time is in slots since it was put into service, which is the chain's first slot or before."""
+    """One pack. ``installed_slot`` is when the chain first heard of it; many were in service before."""
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, seed: str, installed_slot: int = 0) -> None:
         chance = random.Random(f"battery/{seed}")  # noqa: S311 reproducible, not secret
         self._chance = chance
         self.chemistry = chance.choices(CHEMISTRIES, (5, 4, 1))[0]
@@ -88,10 +88,24 @@ class Battery:
         self._bias = 0.0  # the gauge's drift, taken back by a recalibration
         self._shows_cells = chance.random() < _CELL_VOLTAGES_SHARE
         self._last_cycles = 0
+        self._installed_slot = installed_slot
+        self._cycles_forgotten = 0
+
+    def _days(self, slot: int) -> float:
+        return self._age_days + max(0, slot - self._installed_slot) / DAY_SLOTS
+
+    def forget_cycles(self) -> None:
+        """The odometer begins again at 0, as after a reset of the management system's software."""
+        self._cycles_forgotten += self._last_cycles
+        self._last_cycles = 0
+
+    def cycles(self, slot: int) -> int:
+        """What the odometer shows. It never goes back but when it forgets."""
+        return max(self._last_cycles, int(self._days(slot) * self._cycles_a_day) - self._cycles_forgotten)
 
     def true_soh(self, slot: int) -> float:
         """Percent of the nominal capacity."""
-        days = self._age_days + slot / DAY_SLOTS
+        days = self._days(slot)
         calendar = self._calendar_fade * math.sqrt(days / _YEAR_DAYS)
         return self._initial_soh - self._cycle_fade * days * self._cycles_a_day - calendar
 
@@ -101,13 +115,13 @@ class Battery:
         self._bias += chance.gauss(-0.02, self._noise / 6)
         if chance.random() < _RECALIBRATION_SHARE or abs(self._bias) > 1.5:
             self._bias *= chance.uniform(0, 0.4)
-        days = self._age_days + slot / DAY_SLOTS
+        days = self._days(slot)
         season = math.sin(2 * math.pi * (days / _YEAR_DAYS - 0.25))  # -1 in January
         soh = self.true_soh(slot) + self._bias + self._swing * season + chance.gauss(0, self._noise)
         if chance.random() < _QUICK_CHARGE_SHARE:
             soh += chance.uniform(2.2, 4.5)
         soh_bp = max(0, min(12_000, round(100 * soh)))
-        self._last_cycles = max(self._last_cycles, int(days * self._cycles_a_day))
+        self._last_cycles = self.cycles(slot)
         return Measurement(self._state(soh_bp, season), soh_bp, self._last_cycles)
 
     def _state(self, soh_bp: int, season: float) -> dict[int, int | list[int]]:

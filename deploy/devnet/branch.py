@@ -1,6 +1,7 @@
 """Which transactions of an abandoned branch enter the other one, and where."""
 
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -10,6 +11,9 @@ from msgspec import Struct
 from deploy.devnet.blocks import BlockTransaction
 from deploy.devnet.network import SLOTS_PER_BLOCK
 from indexer.chain import OutputReference, ValidityInterval
+from indexer.ogmios.salvage import DEPTH_KEPT, salvage
+
+_TOKEN: Final = re.compile(rb'[{}\[\]]|"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 _LATER_SHARE: Final = 0.3
 """How often a block of the new branch leaves the newest of its transactions to the next block."""
@@ -58,11 +62,29 @@ class Carried(Struct, frozen=True, kw_only=True):
 
 def transactions_of(block: bytes) -> tuple[CarriedTransaction, ...]:
     """The transactions of a block as Ogmios shows it."""
-    return tuple(_carried(bytes(raw)) for raw in _decode_body(block).transactions)
+    try:
+        return tuple(_carried(bytes(raw)) for raw in _decode_body(block).transactions)
+    except RecursionError:  # a block that we nested too deep for any parser
+        return tuple(map(_carried, _split(block)))
+
+
+def _split(block: bytes) -> Iterator[bytes]:
+    """The transactions of a block, however deep. They are its last field, and no other holds an array of objects."""
+    start = depth = 0
+    for token in _TOKEN.finditer(block, block.index(b'"transactions":[')):
+        text = token.group()
+        if text in (b"{", b"["):
+            depth += 1
+            if depth == 2:
+                start = token.start()
+        elif text in (b"}", b"]"):
+            depth -= 1
+            if depth == 1:
+                yield block[start : token.end()]
 
 
 def _carried(raw: bytes) -> CarriedTransaction:
-    links = _decode_links(raw)
+    links = _decode_links(salvage(raw) if raw.count(b"[") > DEPTH_KEPT else raw)
     named = (*links.inputs, *links.collaterals, *links.references)
     return CarriedTransaction(
         # A recording doesn't tell a transaction's size unless it holds the CBOR: guess, the header only shows the sum.

@@ -59,6 +59,15 @@ class Fork(Struct, frozen=True, kw_only=True):
     dropped: int  # transactions that are on the old branch only
 
 
+class _Abandoned(Struct, frozen=True):
+    """The branch that the newest fork left."""
+
+    position: int  # of the intersection
+    records: list[int]
+    headers: list[Header]
+    transactions: list[str]
+
+
 class Cursor:
     """Where one client stands: behind ``position`` blocks of the branch. It knows which forks it has been told of."""
 
@@ -98,7 +107,10 @@ class Chain:
         self._ids = bytearray()  # 32 bytes each
         self._first_height = 0
         self._root: PointOrOrigin = ORIGIN
+        # No two networks share a genesis, so none of their blocks are the same.
+        self._salt = b"" if self.network.magic == Network().magic else self.network.magic.to_bytes(4)
         self._forks: list[int] = []  # the positions rolled back to, oldest first
+        self._abandoned: _Abandoned | None = None
 
     def __len__(self) -> int:
         return len(self._records)
@@ -110,9 +122,7 @@ class Chain:
 
     @property
     def tip(self) -> TipOrOrigin:
-        with self._lock:
-            header = self._header(len(self) - 1) if len(self) else None
-        return Tip(header.slot, header.id, header.height) if header else ORIGIN
+        return self.tip_before(0)
 
     @property
     def root(self) -> PointOrOrigin:
@@ -168,7 +178,7 @@ class Chain:
                 height=parent.height + 1 if parent else 0,
                 slot=slot,
                 transactions=transactions,
-                salt=digest(len(self._forks).to_bytes(4)) if self._forks else b"",
+                salt=digest(self._salt, len(self._forks).to_bytes(4)) if self._forks else self._salt,
             )
             self.append(header, block)
             return header
@@ -181,6 +191,12 @@ class Chain:
                 slot = self.next_slot()
                 headers.append(self.add(slot, self.ledger.transactions(slot)))
             return headers
+
+    def grow_with(self, more: Sequence[BlockTransaction]) -> Header:
+        """Makes one block, with these transactions behind the ledger's."""
+        with self._lock:
+            slot = self.next_slot()
+            return self.add(slot, [*self.ledger.transactions(slot), *more])
 
     def next_slot(self) -> int:
         """A slot for the next block, drawn as the real chain's are: each slot has a block with probability 1/20."""
@@ -222,6 +238,12 @@ class Chain:
                 )
             ]
             before = [transaction.id for carried in old for transaction in carried.transactions]
+            self._abandoned = _Abandoned(
+                position,
+                list(self._records[position:]),
+                [self._header(block) for block in range(position, len(self))],
+                before,
+            )
             self.rollback(intersection)
             self.ledger.undo(before[::-1])
             after_slot = self._slots[-1] if len(self) else 0
@@ -239,7 +261,47 @@ class Chain:
                 dropped=len(before) - kept,
             )
 
+    def restore(self) -> Fork:
+        """Goes back to the branch that the newest fork abandoned, block for block, and grows it beyond the other one.
+
+        Raises ConfigurationError where there is none to go back to.
+        """
+        with self._lock:
+            left = self._abandoned
+            if left is None or left.position > len(self):
+                raise ConfigurationError("there is no abandoned branch to go back to: fork first")
+            depth, old_tip, length = len(self) - left.position, self.tip, len(self)
+            gone = [
+                transaction.id
+                for block in self._spool.read(list(self._records[left.position :]))
+                for transaction in transactions_of(block)
+            ]
+            self.rollback(self.point(left.position))
+            self.ledger.undo(gone[::-1])
+            for header, record in zip(left.headers, left.records, strict=True):
+                self.append(header, self._spool.read([record])[0])
+            for transaction in left.transactions:
+                self.ledger.redo(transaction, 0)
+            self._abandoned = None
+            self.grow(max(1, length + 1 - len(self)))
+            return Fork(
+                depth=depth,
+                intersection=self.point(left.position),
+                old_tip=old_tip,
+                new_tip=self.tip,
+                blocks=len(self) - left.position,
+                moved=len(set(gone) & set(left.transactions)),
+                dropped=len(set(gone) - set(left.transactions)),
+            )
+
     # reading
+
+    def tip_before(self, blocks: int) -> TipOrOrigin:
+        """The tip as it would be without the newest ``blocks`` ones."""
+        with self._lock:
+            block = len(self) - blocks - 1
+            header = self._header(block) if block >= 0 else None
+        return Tip(header.slot, header.id, header.height) if header else ORIGIN
 
     def find(self, point: PointOrOrigin) -> int | None:
         """The position just behind the point; None where the branch doesn't hold it."""
@@ -251,12 +313,15 @@ class Chain:
                 return block + 1
             return None
 
-    def intersect(self, cursor: Cursor, points: Sequence[PointOrOrigin]) -> PointOrOrigin | None:
-        """Moves the cursor to the first of the points that the branch holds. None, and no move, if it holds none."""
+    def intersect(self, cursor: Cursor, points: Sequence[PointOrOrigin], *, hidden: int = 0) -> PointOrOrigin | None:
+        """Moves the cursor to the first of the points that the branch holds. None, and no move, if it holds none.
+
+        The newest ``hidden`` blocks are not looked at.
+        """
         with self._lock:
             for point in points:
                 position = self.find(point)
-                if position is not None:
+                if position is not None and position <= len(self) - hidden:
                     cursor.position = position
                     cursor.beginning = point if position == 0 else self._root
                     cursor.backward = True
@@ -264,18 +329,20 @@ class Chain:
                     return point
             return None
 
-    def read(self, cursor: Cursor, limit: int, limit_bytes: int) -> tuple[PointOrOrigin | None, list[bytes]]:
+    def read(
+        self, cursor: Cursor, limit: int, limit_bytes: int, *, hidden: int = 0
+    ) -> tuple[PointOrOrigin | None, list[bytes]]:
         """What comes next for a client: a point to roll backward to, or up to ``limit`` blocks, or neither at the tip.
 
         Moves the cursor past what it returns. At least one block is returned, however large; then ``limit_bytes``
-        holds, as well as a file's worth of blocks can be guessed.
+        holds, as well as a file's worth of blocks can be guessed. The newest ``hidden`` blocks are not handed out.
         """
         with self._lock:
             self._notice_forks(cursor)
             if cursor.backward:
                 cursor.backward = False
                 return (self.point(cursor.position) if cursor.position else cursor.beginning), []
-            wanted = min(limit, len(self) - cursor.position)
+            wanted = min(limit, len(self) - hidden - cursor.position)
             blocks: list[bytes] = []
             total = 0
             while wanted > 0 and total < limit_bytes:

@@ -30,9 +30,9 @@ def reporting_datum(battery_id: bytes, public_key: bytes, last: Last, terms: Ter
     )
 
 
-def passport_datum(actor: Actor, epoch: int) -> bytes:
-    """CIP-68: metadata, version 1, nothing extra."""
-    element, battery = actor.element(epoch), actor.battery
+def passport_datum(actor: Actor, epoch: int, pack: int) -> bytes:
+    """The passport of one of the fleet."""
+    element, battery = actor.element(epoch), actor.battery(pack)
     metadata: dict[str, bytes | int] = {
         "battery_id": actor.battery_id,
         "bms_public_key": element.public_key,
@@ -46,6 +46,11 @@ def passport_datum(actor: Actor, epoch: int) -> bytes:
         "soh_kind": b"capacity",
         "status": b"original",
     }
+    return passport(metadata)
+
+
+def passport(metadata: dict[str, bytes | int]) -> bytes:
+    """CIP-68: metadata, version 1, nothing extra."""
     pairs = {
         octets(key.encode()): octets(value) if isinstance(value, bytes) else integer(value)
         for key, value in metadata.items()

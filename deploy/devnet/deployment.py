@@ -1,18 +1,20 @@
 """The deployment on a devnet: its scripts, its terms, and the profile that a follower needs to read it.
 
-The scripts are placeholders: real hashes of bytes that nobody runs.
+The scripts are the contracts of ``deploy/contracts``; a weak deployment's accept whatever they are told.
 """
 
 from typing import Final
 
 from msgspec import Struct
 
+from deploy.contracts.blueprint import load_contracts
 from deploy.devnet.keys import Place, script_place
 from deploy.devnet.network import Network
 from deploy.devnet.plutus_writer import UNIT, UNIT_1
 from deploy.devnet.transactions import Script, Use
 
 NAME: Final = "demo"
+WEAK_NAME: Final = "demo-weak"
 ALGORITHMS: Final = (-47, -8, -19)
 
 
@@ -33,18 +35,18 @@ class Terms(Struct, frozen=True, kw_only=True):
     opening_soh_bp: int = 12_000  # nothing is higher, so the first reading always passes
 
 
-COMMITMENT: Final = placeholder("commitment policy and validator")
-REPORTING: Final = placeholder("reporting validator")
-PASSPORT: Final = placeholder("passport and thread policy")
+# (program 1.1.0 (lam x [(lam y (con unit ())) (con integer N)])) for N = 1, 2, 3: each accepts whatever it is told.
+_WEAK: Final = tuple(Script(bytes.fromhex(f"49010100232499200{number}01")) for number in (2, 4, 6))
 
 
 class Scripts:
-    """Hashes and addresses of the deployment's scripts."""
+    """The deployment's scripts: commitment, reporting, passport. A weak deployment's are others: they check nothing."""
 
-    def __init__(self) -> None:
-        self.commitment = COMMITMENT.hash
-        self.reporting = REPORTING.hash
-        self.passport = PASSPORT.hash
+    def __init__(self, *, weak: bool = False) -> None:
+        contracts = load_contracts()
+        built = (contracts.commitment, contracts.reporting, contracts.passport)
+        self.contents = _WEAK if weak else tuple(Script(contract.content) for contract in built)
+        self.commitment, self.reporting, self.passport = (script.hash for script in self.contents)
         self.commitment_place: Place = script_place(self.commitment)
         self.reporting_place: Place = script_place(self.reporting)
         self.passport_place: Place = script_place(self.passport)
@@ -68,11 +70,11 @@ def submit(redeemer: bytes) -> Use:
     return Use(redeemer, 223_480, 140_305_912)
 
 
-def profile_toml(network: Network, terms: Terms) -> str:
+def profile_toml(network: Network, terms: Terms, *, weak: bool = False) -> str:
     """The deployment as a profile file (protocol.md section 2)."""
-    scripts = Scripts()
+    scripts = Scripts(weak=weak)
     return f"""# The deployment of a devnet: written by `cellwitness devnet`.
-name = "{NAME}"
+name = "{WEAK_NAME if weak else NAME}"
 network = "{network.name}"
 network_magic = {network.magic}
 

@@ -35,15 +35,24 @@ def reading_payload(battery_id: bytes, challenge: bytes, counter: int, state: St
     )
 
 
+def cose_sign1(protected: bytes, payload: bytes, signature: bytes, *, tagged: bool = True) -> bytes:
+    """The envelope (RFC 9052 section 4.2), with tag 18 unless told."""
+    message = [protected, {}, payload, signature]
+    return cbor2.dumps(cbor2.CBORTag(18, message) if tagged else message)
+
+
 class SecureElement:
     """One chip. Its counter only grows: a reading that never reached the chain leaves a gap behind."""
 
-    def __init__(self, seed: str, algorithm: Algorithm = ES256K) -> None:
+    def __init__(self, seed: str, algorithm: Algorithm = ES256K, *, key: bytes | None = None) -> None:
+        """Its 32 secret bytes follow from the seed, unless they are given."""
+        key = secret(seed) if key is None else key
         self.algorithm: Algorithm = algorithm
         self.counter = 0  # of the next reading
+        self._key = key
         self._protected = cbor2.dumps({1: algorithm})
-        self._ecdsa = PrivateKey(secret(seed)) if algorithm == ES256K else None
-        self._eddsa = None if self._ecdsa else SigningKey(secret(seed))
+        self._ecdsa = PrivateKey(key) if algorithm == ES256K else None
+        self._eddsa = None if self._ecdsa else SigningKey(key)
 
     @property
     def public_key(self) -> bytes:
@@ -57,8 +66,18 @@ class SecureElement:
         """A signed reading (COSE_Sign1, tag 18), bound to the transaction id that is its challenge."""
         payload = reading_payload(battery_id, challenge, self.counter, state)
         self.counter += 1
+        return self.sign(payload)
+
+    def sign(self, payload: bytes) -> bytes:
+        """A COSE_Sign1 of any payload, the counter left alone: what only a thief of the key can have."""
         signature = self._sign(sig_structure(self._protected, payload))
-        return cbor2.dumps(cbor2.CBORTag(18, [self._protected, {}, payload, signature]))
+        return cose_sign1(self._protected, payload, signature)
+
+    def clone(self) -> "SecureElement":
+        """A second chip with the same key: it counts on from here by itself."""
+        twin = SecureElement("", self.algorithm, key=self._key)
+        twin.counter = self.counter
+        return twin
 
     def _sign(self, message: bytes) -> bytes:
         """64 bytes: r || s with a low s, or an Ed25519 signature."""

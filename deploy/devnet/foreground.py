@@ -11,22 +11,26 @@ import click
 from msgspec import Struct
 
 from deploy.devnet.chain import Chain
+from deploy.devnet.misbehaviour import Mischief
 from deploy.devnet.server import Node, serve
+from deploy.devnet.session import Desk
 from deploy.stopping import Stop
 from indexer.chain import ORIGIN
 
 
 class Door(Struct, frozen=True):
-    """Where a command listens, and whether it drops ``method`` from answers."""
+    """Where a command listens, whether it drops ``method`` from answers, and how often it misbehaves."""
 
     host: str
     port: int
     strict_rpc: bool
+    mischief_seconds: float | None = None
+    seed: int = 0
 
 
 @contextmanager
 def in_foreground(
-    chain: Chain, door: Door, *, as_json: bool, profile: Path | None = None
+    chain: Chain, door: Door, *, as_json: bool, profile: Path | None = None, desk: Desk | None = None
 ) -> Iterator[Callable[[float], bool]]:
     """Serves the chain and says where. Gives a way to wait: True once somebody wants it to stop."""
     stop = Stop()
@@ -35,8 +39,10 @@ def in_foreground(
         stop.pause(seconds)
         return stop()
 
-    with serve(chain, host=door.host, port=door.port, strict_rpc=door.strict_rpc) as node:
+    with serve(chain, host=door.host, port=door.port, strict_rpc=door.strict_rpc, desk=desk) as node:
         say_where(node, profile, as_json=as_json)
+        if door.mischief_seconds is not None:
+            node.misbehave_often(Mischief(door.seed, chain.network.k), door.mischief_seconds)
         yield wait
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from deploy.devnet.blocks import BlockTransaction, Header, make_block
-from deploy.devnet.chain import FIRST_SLOT
+from deploy.devnet.chain import FIRST_SLOT, Ledger
 from deploy.devnet.maker import Maker
 from deploy.devnet.network import SLOTS_PER_BLOCK
 
@@ -28,16 +28,17 @@ class MadeBlock(Struct, frozen=True):
     transactions: list[BlockTransaction]
 
 
-def slots(maker: Maker, until_slot: int) -> Iterator[tuple[int, list[BlockTransaction]]]:
+def slots(maker: Maker, until_slot: int, ledger: Ledger | None = None) -> Iterator[tuple[int, list[BlockTransaction]]]:
     """Slots with their transactions, some 20 apart.
 
     Unless the plan wants every block, stretches in which no battery is due are left out as soon as enough empty blocks
     stand for each full one: a year has 1.6 million blocks, and nearly all of a small fleet's would be empty.
+    ``ledger`` is what takes the maker's transactions in; by default nobody does.
     """
     chance = random.Random(f"slots/{maker.plan.seed}")  # noqa: S311 reproducible, not secret
     slot, owed = FIRST_SLOT, 0
     while slot < until_slot:
-        transactions = maker.transactions(slot)
+        transactions = (ledger or maker).transactions(slot)
         yield slot, transactions
         owed += EMPTY_FOR_EACH_FULL if transactions else -1
         slot += 1 + int(chance.expovariate(1 / SLOTS_PER_BLOCK))

@@ -14,6 +14,7 @@ from deploy.devnet.battery import DAY_SLOTS
 from deploy.devnet.blocks import BlockTransaction
 from deploy.devnet.deployment import Scripts, Terms
 from deploy.devnet.network import OgmiosVersion
+from deploy.devnet.schemes import DISCARDING, STALE, Schemes
 from deploy.devnet.site import deploy
 from deploy.devnet.traffic import Crowd, Other
 
@@ -30,6 +31,8 @@ _SALE_SHARE: Final = 0.006
 _ABANDON_SHARE: Final = 0.03
 _LATE_SHARE: Final = 0.15  # of the abandoned commitments are submitted all the same, and refused
 _REFUSALS_BORNE: Final = 3
+_NEVER_SO_FAR_BP: Final = 500
+"""No gauge here falls so far below the truth that the next honest reading is refused by more than that."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -43,6 +46,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     ogmios_version: OgmiosVersion = "6.14"
     every_block: bool = False  # quiet hours too; see make.slots
     include_cbor: bool = False  # as Ogmios' --include-transaction-cbor
+    fraud_share: float = 0.0  # of the times that a battery is read, something begins that is a fraud or looks like one
+    weak_contract: bool = False  # its scripts check nothing, so frauds take effect
 
 
 class Maker:
@@ -53,10 +58,12 @@ class Maker:
         self.last: list[Made] = []
         self.interval_slots = plan.reading_interval_slots
         self._chance = random.Random(f"maker/{plan.seed}")  # noqa: S311 reproducible, not secret
-        self._site, self._deployed = deploy(plan.seed, Scripts(), plan.terms)
+        scripts = Scripts(weak=plan.weak_contract)
+        self.site, self._deployed = deploy(plan.seed, scripts, plan.terms, weak=plan.weak_contract)
         self._started = False
         self._crowd = Crowd(plan.seed, self._chance)
         self.fleet = [Actor(number, plan.seed) for number in range(1, plan.batteries + 1)]
+        self._schemes = Schemes(self.site, self.fleet, plan.fraud_share, plan.seed)
         self._actors: dict[str, Actor | Other] = {actor.name: actor for actor in self.fleet}
         self._actors |= {other.name: other for other in self._crowd.others}
         self._made: OrderedDict[str, Made] = OrderedDict()
@@ -84,7 +91,10 @@ class Maker:
                 step = self._step(actor, slot)
                 actor.state = step.after  # type: ignore[assignment]
                 made.append(step)
+                self._schemes.done(actor, step)
                 self._at(actor, slot + self._wait(actor, step))
+                while self._schemes.joined:
+                    self._at(self._schemes.joined.pop(), slot + self._chance.randrange(20, 900))
         if self._chance.random() < self.plan.unrelated_share:
             for _ in range(1 + int(self._chance.expovariate(1.2))):
                 other = self._crowd.make(slot)
@@ -103,18 +113,23 @@ class Maker:
         heapq.heappush(self._agenda, (slot, actor.number))
 
     def _step(self, actor: Actor, slot: int) -> Made:
-        site, state, chance = self._site, actor.state, self._chance
+        site, state, chance = self.site, actor.state, self._chance
         match state.phase:
             case "new":
                 return operator_steps.register(site, actor, slot)
             case "closed":
-                return operator_steps.reopen(site, actor, slot)
+                return self._schemes.reopen(actor, slot)
             case "committed":
                 return self._finish(actor, slot)
             case "idle":
                 assert state.account is not None
                 if state.account.utxo.lovelace - site.terms.reward_lovelace < _ACCOUNT_FLOOR_LOVELACE:
                     return operator_steps.close(site, actor, slot, new_key=False)
+                if _stuck(actor, slot, self.plan.terms):
+                    return operator_steps.close(site, actor, slot, new_key=True)
+                scheming = self._schemes.idle(actor, slot)
+                if scheming is not None:
+                    return scheming
                 draw = chance.random()
                 if draw < _NEW_KEY_SHARE:
                     return operator_steps.close(site, actor, slot, new_key=True)
@@ -126,14 +141,22 @@ class Maker:
         commitment = actor.state.commitment
         assert commitment is not None
         expired = slot - commitment.claimed_slot > self.plan.terms.reclaim_after_slots
+        if expired and self._schemes.of(actor) is DISCARDING:
+            return user_steps.reclaim(self.site, actor, slot)
+        if expired and self._schemes.of(actor) is STALE:
+            expired = False
         tried = self._refusals.get(actor.number, 0)
         if expired and (tried or self._chance.random() >= _LATE_SHARE):
-            return user_steps.reclaim(self._site, actor, slot)
-        return user_steps.submit(self._site, actor, slot, self._chance)
+            return user_steps.reclaim(self.site, actor, slot)
+        scheming = self._schemes.submit(actor, slot)
+        return scheming or user_steps.submit(self.site, actor, slot, self._chance)
 
     def _wait(self, actor: Actor, step: Made) -> int:
         """Slots until the actor is due again."""
         chance, expiry = self._chance, self.plan.terms.reclaim_after_slots
+        wished = self._schemes.wait_slots(actor, step)
+        if wished is not None:
+            return wished
         match step.kind:
             case "commit":
                 self._refusals.pop(actor.number, None)
@@ -197,3 +220,15 @@ class Maker:
         for actor in self.fleet:
             if actor.state.phase == "idle" and actor.due > slot + interval_slots:
                 self._at(actor, slot + self._wait_idle())
+
+
+def _stuck(actor: Actor, slot: int, terms: Terms) -> bool:
+    """The account remembers what no honest reading can follow: the operator has to begin anew, with a new element."""
+    account = actor.state.account
+    assert account is not None
+    last, battery = account.last, actor.battery(actor.state.pack)
+    return (
+        last.counter >= actor.element(actor.state.epoch).counter
+        or 100 * battery.true_soh(slot) > last.soh_bp + terms.soh_tolerance_bp + _NEVER_SO_FAR_BP
+        or last.cycle_count > battery.cycles(slot)
+    )

@@ -36,10 +36,10 @@ def register(site: Site, actor: Actor, slot: int) -> Made:
                     place=scripts.passport_place,
                     lovelace=_PASSPORT_LOVELACE,
                     assets={policy: {actor.reference_name: 1}},
-                    datum=datums.passport_datum(actor, 0),
+                    datum=datums.passport_datum(actor, 0, state.pack),
                 ),
                 Out(place=user.place, lovelace=_TOKEN_LOVELACE, assets={policy: {actor.user_name: 1}}),
-                account_out(site, actor, 0, opening, terms.account_lovelace),
+                account_out(site, actor, actor.element(0).public_key, opening, terms.account_lovelace),
                 Out(place=site.operator.place, lovelace=change),
             ],
             fee=_FEE_REGISTER,
@@ -101,23 +101,28 @@ def close(site: Site, actor: Actor, slot: int, *, new_key: bool) -> Made:
     return made(actor, after, transaction, "close", ["reporting_account_closed"])
 
 
-def reopen(site: Site, actor: Actor, slot: int) -> Made:
-    """The operator opens the account again; with a new key it writes the passport anew, and all starts from -1."""
+def reopen(site: Site, actor: Actor, slot: int, *, pack: int | None = None) -> Made:
+    """The operator opens the account again; with a new key it writes the passport anew, and all starts from -1.
+
+    ``pack`` is the number of the pack that the battery has from now on; None where it keeps its own.
+    """
     state, terms, policy = actor.state, site.terms, site.scripts.passport
+    pack = state.pack if pack is None else pack
+    actor.battery(pack, slot)
     passport = state.passport
     assert passport is not None
     new_key = state.carried is None
     epoch = state.epoch + 1 if new_key else state.epoch
     last = state.carried or Last(-1, terms.opening_soh_bp, 0)
     change = state.operator.lovelace - terms.account_lovelace - _FEE_OPEN
-    outputs = [account_out(site, actor, epoch, last, terms.account_lovelace)]
+    outputs = [account_out(site, actor, actor.element(epoch).public_key, last, terms.account_lovelace)]
     if new_key:
         outputs.append(
             Out(
                 place=site.scripts.passport_place,
                 lovelace=passport.lovelace,
                 assets={policy: {actor.reference_name: 1}},
-                datum=datums.passport_datum(actor, epoch),
+                datum=datums.passport_datum(actor, epoch, pack),
             )
         )
     outputs.append(Out(place=site.operator.place, lovelace=change))
@@ -139,6 +144,7 @@ def reopen(site: Site, actor: Actor, slot: int) -> Made:
         state,
         phase="idle",
         epoch=epoch,
+        pack=pack,
         operator=Utxo(transaction.id, len(outputs) - 1, change),
         passport=Utxo(transaction.id, 1, passport.lovelace) if new_key else passport,
         account=Account(Utxo(transaction.id, 0, terms.account_lovelace), last),

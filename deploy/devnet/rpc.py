@@ -1,9 +1,9 @@
 """JSON-RPC 2.0 as Ogmios speaks it: requests read, answers and errors written. Pure."""
 
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from deploy.devnet.network import OgmiosVersion
 from indexer.chain import Point, PointOrOrigin, TipOrOrigin
@@ -51,6 +51,12 @@ class ForkDepth(Struct, frozen=True, forbid_unknown_fields=True):
     depth: int
 
 
+class Slots(Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of devnet/grow, a method of our own."""
+
+    slots: Annotated[int, Meta(ge=1, le=2_000_000)]
+
+
 _decode = msgspec.json.Decoder(Request).decode
 
 
@@ -60,6 +66,14 @@ class BadRequest(Exception):
     def __init__(self, code: int, message: str, request_id: bytes = NULL) -> None:
         super().__init__(message)
         self.code, self.message, self.request_id = code, message, request_id
+
+
+class Refusal(Exception):
+    """What a method answers instead of a result: one of the errors that its documentation lists."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.code, self.data = code, data
 
 
 def read_request(frame: bytes | str) -> Request:

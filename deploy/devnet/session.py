@@ -2,42 +2,70 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 
+import msgspec
 from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
 from deploy.devnet.chain import Chain, Cursor
+from deploy.devnet.misbehaviour import Conduct, Misbehaviour
 from deploy.devnet.queries import Traffic, epoch, era_summaries, shelley_genesis, tip_height, tip_point
 from deploy.devnet.rpc import (
     FORK_REFUSED,
     INTERSECTION_INTERLEAVED,
     INTERSECTION_NOT_FOUND,
     INVALID_GENESIS,
+    INVALID_PARAMS,
     METHOD_NOT_FOUND,
     BadRequest,
     Dialect,
     Era,
     ForkDepth,
     Points,
+    Refusal,
     Request,
+    Slots,
     fault,
     params,
     read_request,
 )
+from indexer.chain import Tip, TipOrOrigin
 from indexer.errors import ConfigurationError
 
 _BATCH_BLOCKS: Final = 256
 _BATCH_BYTES: Final = 1 << 20
 """One write carries up to this much: a write a block costs more than the block."""
+_TRICKLE_BLOCKS: Final = 4
+_TRICKLE_BYTES: Final = 2_048
+_TRICKLE_SECONDS: Final = 0.02
+
+
+class Desk(Protocol):
+    """What answers about a ledger, where the node has one: methods by name, their parameters as JSON text."""
+
+    @property
+    def methods(self) -> Mapping[str, Callable[[bytes], object]]:
+        """They raise Refusal, and msgspec's errors for parameters of another shape."""
 
 
 class Session:
     """Answers one connection. ``nextBlock`` requests wait in line; every other method is answered at once."""
 
-    def __init__(self, chain: Chain, dialect: Dialect, connection: ServerConnection, traffic: Traffic) -> None:
+    def __init__(  # noqa: PLR0913  # the node's parts
+        self,
+        chain: Chain,
+        dialect: Dialect,
+        connection: ServerConnection,
+        traffic: Traffic,
+        *,
+        conduct: Conduct,
+        misbehave: Callable[[Misbehaviour], object],
+        desk: Desk | None,
+    ) -> None:
         self._chain, self._dialect, self._connection, self._traffic = chain, dialect, connection, traffic
+        self._conduct, self._misbehave, self._desk = conduct, misbehave, desk
         self._cursor = Cursor()
         self._waiting: deque[bytes] = deque()  # ids of nextBlock requests
         self._something = asyncio.Event()
@@ -45,14 +73,16 @@ class Session:
         self._last_id = b""
         self._methods: dict[str, Callable[[Request], bytes]] = {
             "findIntersection": self._find_intersection,
-            "queryNetwork/tip": lambda r: self._result(r, tip_point(chain.tip)),
-            "queryNetwork/blockHeight": lambda r: self._result(r, tip_height(chain.tip)),
+            "queryNetwork/tip": lambda r: self._result(r, tip_point(self._tip)),
+            "queryNetwork/blockHeight": lambda r: self._result(r, tip_height(self._tip)),
             "queryNetwork/startTime": lambda r: self._result(r, chain.network.start_text),
             "queryNetwork/genesisConfiguration": self._genesis,
             "queryLedgerState/eraSummaries": lambda r: self._result(r, era_summaries(chain.network)),
-            "queryLedgerState/epoch": lambda r: self._result(r, epoch(chain.network, chain.tip)),
-            "queryLedgerState/tip": lambda r: self._result(r, tip_point(chain.tip)),
+            "queryLedgerState/epoch": lambda r: self._result(r, epoch(chain.network, self._tip)),
+            "queryLedgerState/tip": lambda r: self._result(r, tip_point(self._tip)),
             "devnet/fork": self._fork,
+            "devnet/grow": self._grow,
+            "devnet/misbehave": self._misbehaves,
             "devnet/status": lambda r: self._result(r, self._status()),
         }
 
@@ -79,6 +109,7 @@ class Session:
                 self._traffic.total_unrouted += 1
                 answer = fault(error)
             if answer is not None:
+                await self._while_stalled()
                 await self._connection.send(answer, text=True)
 
     def _take(self, frame: bytes | str) -> bytes | None:
@@ -89,6 +120,8 @@ class Session:
             self._something.set()
             return None
         method = self._methods.get(request.method)
+        if method is None and self._desk is not None and request.method in self._desk.methods:
+            return self._at_desk(request, self._desk.methods[request.method])
         if method is None:
             raise BadRequest(METHOD_NOT_FOUND, f"Unknown method {request.method!r} here.", bytes(request.id))
         return method(request)
@@ -96,6 +129,7 @@ class Session:
     async def answer(self) -> None:
         """Answers ``nextBlock`` requests in order, as blocks come, until the connection closes."""
         while True:
+            await self._while_stalled()
             self._something.clear()
             frames = self._next_frames()
             if not frames:
@@ -104,27 +138,71 @@ class Session:
             protocol = self._connection.protocol
             if protocol.state is not State.OPEN:
                 return
+            if self._conduct.slow:
+                await self._trickle(frames)
+                continue
             for frame in frames:
                 protocol.send_text(frame)
             self._connection.transport.write(b"".join(protocol.data_to_send()))
             await self._connection.drain()
             await asyncio.sleep(0)  # let requests in: a client that is never paused would wait for all of the batch
 
+    async def _while_stalled(self) -> None:
+        await self._conduct.moving.wait()
+
+    async def _trickle(self, frames: list[bytes]) -> None:
+        """In fragments, with pauses between them. A ping may come in between, as RFC 6455 section 5.4 allows."""
+        protocol, transport = self._connection.protocol, self._connection.transport
+        for frame in frames:
+            pieces = range(0, len(frame), _TRICKLE_BYTES)
+            for start in pieces:
+                if protocol.state is not State.OPEN:
+                    return
+                piece, fin = frame[start : start + _TRICKLE_BYTES], start == pieces[-1]
+                protocol.send_continuation(piece, fin) if start else protocol.send_text(piece, fin)
+                transport.write(b"".join(protocol.data_to_send()))
+                await asyncio.sleep(_TRICKLE_SECONDS if self._conduct.slow else 0)
+
+    @property
+    def _tip(self) -> TipOrOrigin:
+        return self._chain.tip_before(self._conduct.behind_blocks)
+
     def _next_frames(self) -> list[bytes]:
         if not self._waiting:
             return []
-        point, blocks = self._chain.read(self._cursor, min(len(self._waiting), _BATCH_BLOCKS), _BATCH_BYTES)
-        tip = self._chain.tip
+        limit = min(len(self._waiting), _TRICKLE_BLOCKS if self._conduct.slow else _BATCH_BLOCKS)
+        hidden = self._conduct.behind_blocks
+        point, blocks = self._chain.read(self._cursor, limit, _BATCH_BYTES, hidden=hidden)
+        tip = self._chain.tip_before(hidden + self._conduct.tip_back_blocks)
         if point is not None:
-            return [self._dialect.backward(point, tip, self._waiting.popleft())]
+            return self._doubled([self._dialect.backward(point, tip, self._waiting.popleft())])
         if not blocks:
             return []
         head, tail = self._dialect.forward_parts(tip)
         take = self._waiting.popleft
-        return [b"".join((head, block, tail, take(), b"}")) for block in blocks]
+        return self._doubled([b"".join((head, block, tail, take(), b"}")) for block in blocks])
+
+    def _doubled(self, frames: list[bytes]) -> list[bytes]:
+        conduct = self._conduct
+        if not conduct.doubled_answers:
+            return frames
+        twice = min(conduct.doubled_answers, len(frames))
+        conduct.doubled_answers -= twice
+        return [frame for each in frames[:twice] for frame in (each, each)] + frames[twice:]
 
     def _result(self, request: Request, value: object) -> bytes:
         return self._dialect.result(request.method, value, bytes(request.id))
+
+    def _at_desk(self, request: Request, method: Callable[[bytes], object]) -> bytes:
+        try:
+            return self._result(request, method(bytes(request.params)))
+        except Refusal as refusal:
+            if refusal.code == INVALID_PARAMS and refusal.data is None:
+                raise BadRequest(INVALID_PARAMS, str(refusal), bytes(request.id)) from refusal
+            return self._dialect.error(request.method, refusal.code, str(refusal), bytes(request.id), refusal.data)
+        except msgspec.DecodeError as error:
+            message = f"Invalid parameters of {request.method}: {error}."
+            raise BadRequest(INVALID_PARAMS, message, bytes(request.id)) from error
 
     def _find_intersection(self, request: Request) -> bytes:
         points = params(request, Points).points
@@ -135,8 +213,8 @@ class Session:
                 "Cannot interleave 'findIntersection' requests with 'nextBlock'.",
                 bytes(request.id),
             )
-        found = self._chain.intersect(self._cursor, points)
-        tip = self._chain.tip
+        found = self._chain.intersect(self._cursor, points, hidden=self._conduct.behind_blocks)
+        tip = self._tip
         if found is None:
             return self._dialect.error(
                 request.method, INTERSECTION_NOT_FOUND, "No intersection found.", bytes(request.id), {"tip": tip}
@@ -162,6 +240,22 @@ class Session:
         except ConfigurationError as error:
             return self._dialect.error(request.method, FORK_REFUSED, str(error), bytes(request.id))
 
+    def _grow(self, request: Request) -> bytes:
+        chain, before = self._chain, self._chain.tip
+        until = (before.slot if isinstance(before, Tip) else 0) + params(request, Slots).slots
+        blocks = 0
+        while chain.next_slot() <= until:
+            chain.grow(1)
+            blocks += 1
+        return self._result(request, {"blocks": blocks, "tip": chain.tip})
+
+    def _misbehaves(self, request: Request) -> bytes:
+        wanted = params(request, Misbehaviour)
+        try:
+            return self._result(request, self._misbehave(wanted))
+        except ConfigurationError as error:
+            return self._dialect.error(request.method, FORK_REFUSED, str(error), bytes(request.id))
+
     def _status(self) -> dict[str, object]:
         chain = self._chain
         return {
@@ -169,7 +263,7 @@ class Session:
             "network_magic": chain.network.magic,
             "security_parameter": chain.network.k,
             "ogmios_version": self._dialect.version,
-            "tip": chain.tip,
+            "tip": self._tip,
             "blocks": len(chain),
             "forks": chain.forks,
             "connections": self._traffic.active_connections,

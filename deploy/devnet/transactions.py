@@ -21,8 +21,6 @@ Assets = dict[bytes, dict[bytes, int]]
 """policy -> asset name -> quantity."""
 
 _PURPOSES: Final = {"spend": 0, "mint": 1}
-_LANGUAGE_VIEWS: Final = bytes.fromhex("a10280")
-"""Plutus V3 with an empty cost model: nobody runs these scripts, so the integrity hash has none to protect."""
 
 encode_json = msgspec.json.Encoder().encode
 
@@ -86,6 +84,7 @@ class Draft(Struct, kw_only=True):
     scripts: list[Script] = []
     invalid_before: int | None = None
     invalid_after: int | None = None
+    cost_model: tuple[int, ...] = ()  # of Plutus V3, for the integrity hash
     message: str = ""  # metadata, label 674 (CIP-20)
     valid: bool = True  # False: a script failed, and only the collateral is spent
 
@@ -195,6 +194,11 @@ def _body(draft: Draft, inputs: list[Utxo], integrity: bytes | None) -> bytes:
     return cbor2.dumps(body)
 
 
+def _language_views(draft: Draft) -> bytes:
+    """Plutus V3 and its cost model, as the integrity hash covers them (``conway.cddl``, script_data_hash)."""
+    return cbor2.dumps({2: list(draft.cost_model)})
+
+
 def build(draft: Draft) -> Transaction:
     """Serialises, hashes, signs. Sorts the inputs as the ledger does, so that redeemers find theirs."""
     inputs = sorted(draft.inputs, key=lambda utxo: utxo.key)
@@ -202,7 +206,7 @@ def build(draft: Draft) -> Transaction:
     draft.references = references
     redeemers = _redeemers(draft, inputs)
     redeemers_cbor = _redeemers_cbor(redeemers) if redeemers else b""
-    integrity = blake2b(redeemers_cbor + _LANGUAGE_VIEWS, digest_size=32).digest() if redeemers else None
+    integrity = blake2b(redeemers_cbor + _language_views(draft), digest_size=32).digest() if redeemers else None
     body = _body(draft, inputs, integrity)
     body_hash = blake2b(body, digest_size=32).digest()
     signatures = [(key.public, key.sign(body_hash)) for key in draft.signers]

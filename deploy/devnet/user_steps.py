@@ -4,23 +4,24 @@ One function each: an actor and a slot in, a transaction and the actor's new sta
 """
 
 import random
-from typing import Any, Final
+from typing import Final
 
 from msgspec.structs import replace
 
 from deploy.devnet import datums, deployment
-from deploy.devnet.actors import Account, Actor, Commitment, Last, Made, State
-from deploy.devnet.deployment import Terms
-from deploy.devnet.keys import Key
+from deploy.devnet.actors import Account, Actor, Commitment, Last, Made
+from deploy.devnet.attempt import assemble, collateral_back, honest, reading_label, refusal
+from deploy.devnet.fraud import Means
+from deploy.devnet.frauds_signed import forger
 from deploy.devnet.site import Site, account_out, made
 from deploy.devnet.transactions import Draft, Out, Utxo, build
 
 _COMMITMENT_LOVELACE: Final = 1_700_000
-_COLLATERAL_TAKEN: Final = 700_000
 
 _FEE_COMMIT: Final = 231_808
-_FEE_SUBMIT: Final = 398_262
 _FEE_RECLAIM: Final = 246_115
+_FEE_PLANT: Final = 178_953
+_FORGED_LOVELACE: Final = 2_000_000
 
 
 def commit(site: Site, actor: Actor, slot: int, chance: random.Random) -> Made:
@@ -48,7 +49,7 @@ def commit(site: Site, actor: Actor, slot: int, chance: random.Random) -> Made:
             mints={site.scripts.commitment: deployment.MINT_CHALLENGE},
             references=[site.commitment_script],
             collateral=state.collateral,
-            collateral_back=_collateral_back(state, user),
+            collateral_back=collateral_back(state.collateral, user),
             required=[user.hash],
             invalid_before=claimed,
             invalid_after=claimed + site.terms.window_slots,
@@ -67,99 +68,73 @@ def commit(site: Site, actor: Actor, slot: int, chance: random.Random) -> Made:
     )
 
 
-def _collateral_back(state: State, user: Key) -> Out:
-    return Out(place=user.place, lovelace=state.collateral.lovelace - _COLLATERAL_TAKEN)
-
-
-def refusal(terms: Terms, last: Last, read: Last, age_slots: int) -> str:
-    """Why the contract would refuse a reading, by the checks that honest people can fail; empty if it wouldn't."""
-    if age_slots > terms.max_age_slots:
-        return "commitment_too_old"
-    if read.counter <= last.counter:
-        return "counter_not_above_last"
-    if read.soh_bp > last.soh_bp + terms.soh_tolerance_bp:
-        return "soh_above_tolerance"
-    if read.cycle_count < last.cycle_count:
-        return "cycles_below_last"
-    return ""
-
-
-def submit(site: Site, actor: Actor, slot: int, chance: random.Random) -> Made:
+def submit(site: Site, actor: Actor, slot: int, chance: random.Random, means: Means | None = None) -> Made:
     """The battery is tapped and its reading submitted. Where the contract would refuse it, only collateral is spent."""
     state, terms = actor.state, site.terms
-    account, commitment, token = state.account, state.commitment, state.token
-    assert account is not None
-    assert commitment is not None
-    assert token is not None
-    user, element = actor.owner(state.owner), actor.element(state.epoch)
-    read = actor.battery.measure(slot)
-    counter = element.counter
-    cose = element.tap(actor.battery_id, bytes.fromhex(commitment.utxo.transaction), read.state)
-    last = Last(counter, read.soh_bp, read.cycle_count)
-    refused = refusal(terms, account.last, last, slot - commitment.claimed_slot)
-    paid = token.lovelace + terms.reward_lovelace
-    change = state.wallet.lovelace + commitment.utxo.lovelace - _FEE_SUBMIT
-    left = account.utxo.lovelace - terms.reward_lovelace
+    attempt = honest(site, actor, slot)
+    fraud = means.fraud if means else None
+    if means is not None and means.fraud.change is not None:
+        means.fraud.change(attempt, means)
+    attempt.tap()
+    refused = ""
+    if not site.weak:
+        age = slot - attempt.commitment.claimed_slot
+        refused = refusal(terms, attempt.account.last, attempt.last(), age)
+        if fraud is not None and fraud.refused:
+            refused = fraud.name
     before = max(0, slot - chance.randint(5, 120))
-    transaction = build(
-        Draft(
-            inputs=[account.utxo, commitment.utxo, token, state.wallet],
-            outputs=[
-                account_out(site, actor, state.epoch, last, left),
-                Out(place=user.place, lovelace=paid, assets={site.scripts.passport: {actor.user_name: 1}}),
-                Out(place=user.place, lovelace=change),
-            ],
-            fee=_FEE_SUBMIT,
-            signers=[user],
-            mint={site.scripts.commitment: {commitment.token: -1}},
-            mints={site.scripts.commitment: deployment.BURN_CHALLENGE},
-            spends={
-                account.utxo.key: deployment.submit(datums.submit_redeemer(cose)),
-                commitment.utxo.key: deployment.CONSUME,
-            },
-            references=[site.commitment_script, site.reporting_script],
-            collateral=state.collateral,
-            collateral_back=_collateral_back(state, user),
-            required=[user.hash],
-            invalid_before=before,
-            invalid_after=before + 900,
-            valid=not refused,
-        )
-    )
-    label = {"reading": _reading_label(read.state, counter), "challenge": commitment.utxo.transaction}
+    done = assemble(site, actor, attempt, before, valid=not refused)
+    if site.judge is not None:
+        refused = site.judge(done.transaction.cbor)
+        if done.valid != (not refused):
+            done = assemble(site, actor, attempt, before, valid=not refused)
+    label = reading_label(attempt) | (fraud.label() if fraud else {})
     if refused:
-        returned = Utxo(transaction.id, 3, state.collateral.lovelace - _COLLATERAL_TAKEN)
-        after = replace(state, collateral=returned)
-        return made(actor, after, transaction, "rejected", ["reading_rejected"], reason=refused, **label)
+        after = replace(state, collateral=done.collateral)
+        return made(actor, after, done.transaction, "rejected", ["reading_rejected"], reason=refused, **label)
+    account = Account(done.account, attempt.last())
     after = replace(
         state,
         phase="idle",
-        wallet=Utxo(transaction.id, 2, change),
-        token=Utxo(transaction.id, 1, paid),
-        account=Account(Utxo(transaction.id, 0, left), last),
+        wallet=done.wallet,
+        token=done.token,
+        account=account if attempt.proven else state.account,
+        forged=state.forged if attempt.proven else None,
         commitment=None,
     )
-    return made(actor, after, transaction, "submit", ["reading_submitted", "ownership_token_moved"], **label)
+    if attempt.proven and attempt.readable:
+        actor.submitted = attempt.tapped()
+    events = ["reading_submitted"]
+    if attempt.shows_token:
+        events.append("ownership_token_moved")
+    if not attempt.burns:
+        events.append("transaction_quarantined")  # the token moves on, and nothing names its battery
+    return made(actor, after, done.transaction, "submit", events, **label)
 
 
-_STATE_NAMES = {
-    1: "soh_bp",
-    2: "soc_bp",
-    3: "cycle_count",
-    4: "full_charge_capacity_mah",
-    5: "nominal_capacity_mah",
-    6: "voltage_mv",
-    7: "current_ma",
-    8: "temp_min_c",
-    9: "temp_max_c",
-    10: "energy_throughput_wh",
-    11: "cell_count",
-    12: "cell_voltages_mv",
-}
-
-
-def _reading_label(state: dict[int, int | list[int]], counter: int) -> dict[str, Any]:
-    return {"counter": counter} | {_STATE_NAMES[key]: value for key, value in state.items()}
+def plant_account(site: Site, actor: Actor, slot: int) -> Made:
+    """Somebody puts an account of this battery at the reporting script, with a key of his own. Nobody can stop him."""
+    state = actor.state
+    user = actor.owner(state.owner)
+    account = Last(-1, site.terms.opening_soh_bp, 0)
+    held = site.terms.reward_lovelace + _FORGED_LOVELACE
+    change = state.wallet.lovelace - held - _FEE_PLANT
+    transaction = build(
+        Draft(
+            inputs=[state.wallet],
+            outputs=[
+                account_out(site, actor, forger(actor.name).public_key, account, held, proven=False),
+                Out(place=user.place, lovelace=change),
+            ],
+            fee=_FEE_PLANT,
+            signers=[user],
+            invalid_after=slot + 7_200,
+        )
+    )
+    after = replace(
+        state, wallet=Utxo(transaction.id, 1, change), forged=Account(Utxo(transaction.id, 0, held), account)
+    )
+    return made(actor, after, transaction, "plant", ["reporting_account_updated"])
 
 
 def reclaim(site: Site, actor: Actor, slot: int) -> Made:
@@ -181,7 +156,7 @@ def reclaim(site: Site, actor: Actor, slot: int) -> Made:
             spends={commitment.utxo.key: deployment.reclaim(redeemer)},
             references=[site.commitment_script],
             collateral=state.collateral,
-            collateral_back=_collateral_back(state, user),
+            collateral_back=collateral_back(state.collateral, user),
             required=[user.hash],
             invalid_before=max(commitment.claimed_slot + site.terms.reclaim_after_slots, slot - 60),
             invalid_after=slot + 900,

@@ -2,15 +2,17 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TextIO
+from typing import Self
 
 from msgspec import Struct
 
+from deploy.devnet.actors import Made
 from deploy.devnet.battery import DAY_SLOTS
-from deploy.devnet.make import MadeBlock, blocks
+from deploy.devnet.blocks import Header
+from deploy.devnet.make import blocks
 from deploy.devnet.maker import Maker, Plan
 from deploy.devnet.recording import Writer
 from deploy.devnet.second_opinion import SecondOpinion
@@ -46,11 +48,10 @@ def write_chain(  # noqa: PLR0913  # what, how long, where to, and who is told o
     written = Written(kinds=Counter())
     with ExitStack() as stack:
         writer = stack.enter_context(Writer(out))
-        labels = stack.enter_context(labels_out.open("w", encoding="utf-8")) if labels_out else None
+        labels = stack.enter_context(Labels(labels_out))
         for block in blocks(maker, int(years * YEAR_SLOTS)):
             writer.write(block.header, block.json)
-            if labels is not None:
-                write_labels(labels, maker, block)
+            labels.write(block.header, maker.last)
             written.blocks += 1
             written.empty_blocks += not block.transactions
             written.transactions += len(block.transactions)
@@ -66,15 +67,38 @@ def write_chain(  # noqa: PLR0913  # what, how long, where to, and who is told o
     return written
 
 
-def write_labels(file: TextIO, maker: Maker, block: MadeBlock) -> None:
-    """One JSON line for each transaction that concerns a battery: what it is and which events it must become."""
-    for index, made in enumerate(maker.last):
-        if made.label is not None:
-            place = {
-                "transaction": made.transaction.id,
-                "transaction_index": index,
-                "block": block.header.id,
-                "height": block.header.height,
-                "slot": block.header.slot,
-            }
-            file.write(json.dumps(place | made.label, separators=(",", ":")) + "\n")
+class Labels:
+    """What was made, as one JSON line for each transaction that concerns a battery: which events it must become, and
+    which fraud it is part of, if any. For whoever judges the pipeline; the pipeline never sees it.
+
+    A fork puts transactions into other blocks or into none: a label tells where its transaction stood first.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        """Writes nothing without a path."""
+        self._file = path.open("w", encoding="utf-8") if path else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, header: Header, transactions: Sequence[Made]) -> None:
+        if self._file is None:
+            return
+        for index, made in enumerate(transactions):
+            if made.label is not None:
+                place = {
+                    "transaction": made.transaction.id,
+                    "transaction_index": index,
+                    "block": header.id,
+                    "height": header.height,
+                    "slot": header.slot,
+                }
+                self._file.write(json.dumps(place | made.label, separators=(",", ":")) + "\n")
+
+    def flush(self) -> None:
+        if self._file is not None:
+            self._file.flush()
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,11 +65,27 @@ def test_run_grows_and_forks_on_command(tmp_path: Path) -> None:
         done = json.loads(call("fork", "--depth", "5", "--ogmios", node["url"], "--json"))
         assert (done["depth"], done["blocks"]) == (5, 6)
         assert "rolled back 2 blocks to slot" in call("fork", "--depth", "2", "--ogmios", node["url"])
+        done = json.loads(
+            call("misbehave", "flip", "--blocks", "2", "--seconds", "9", "--ogmios", node["url"], "--json")
+        )
+        assert (done["kind"], done["depth"]) == ("flip", 2)
+        assert "tip-back for 1 s" in call("misbehave", "tip-back", "--seconds", "1", "--ogmios", node["url"])
         status = json.loads(call("status", "--ogmios", node["url"], "--json"))
-        assert status["forks"] == 2
+        assert status["forks"] == 3
         assert status["blocks"] > node["blocks"]
-        assert "2 forks" in call("status", "--ogmios", node["url"])
+        assert "3 forks" in call("status", "--ogmios", node["url"])
         assert "needs 1 to" in call("fork", "--depth", "1000000", "--ogmios", node["url"], code=2)
+
+
+def test_run_misbehaves_by_its_seed_and_writes_labels(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.ndjson"
+    arguments = ("--batteries", "4", "--block-seconds", "0.02", "--fraud-share", "0.5", "--labels-out", labels)
+    with running("run", *arguments, "--weak-contract", "--mischief-seconds", "0.3", "--k", "30") as node:
+        deadline = time.monotonic() + 60
+        while not (labels.exists() and '"fraud"' in labels.read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    assert node["security_parameter"] == 30
 
 
 def test_play_serves_the_recording_in_time() -> None:
@@ -96,5 +113,5 @@ def test_a_speed_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_command_explains_itself() -> None:
-    for command in ("make", "play", "run", "fork", "status"):
+    for command in ("make", "play", "run", "fork", "misbehave", "status"):
         assert f"cellwitness devnet {command}" in call(command, "--help")
