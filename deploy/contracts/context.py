@@ -170,6 +170,4 @@ class Contexts:
         )
 
     def _inputs(self, references: list[OutputReference]) -> Data:
-        return tuple(
-            Constr(0, (_reference(reference), _output(self._resolved[reference]))) for reference in references
-        )
+        return tuple(Constr(0, (_reference(reference), _output(self._resolved[reference]))) for reference in references)
