@@ -4,10 +4,10 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --quiet --extra devnet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format bench simulate mutants chaos kafka schemas clean
+.PHONY: help setup demo test quick check format bench simulate mutants chaos contracts blueprint kafka schemas clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 .tools/bin/uv: # where no uv is installed, pip brings one, into this folder only
 	python3 -m venv .tools && .tools/bin/pip install --quiet uv
@@ -19,10 +19,10 @@ demo: setup ## A devnet, its event log, a battery's timeline, and a fork being u
 	@$(RUN) cellwitness demo
 
 test: setup check ## Every check and every test, on real engines
-	@$(RUN) pytest
+	@$(RUN) --extra contracts pytest
 
 quick: setup ## The tests that take seconds
-	@$(RUN) pytest -m "not long"
+	@$(RUN) --extra contracts pytest -m "not long"
 
 check: setup ## Lint, format and types
 	@$(RUN) ruff check .
@@ -54,6 +54,13 @@ schemas: setup ## Write docs/schemas anew from the code
 	@$(RUN) cellwitness schema events > docs/schemas/events.schema.json
 	@$(RUN) cellwitness schema asyncapi > docs/schemas/asyncapi.json
 	@$(RUN) cellwitness schema cddl > docs/schemas/reading.cddl
+contracts: setup ## What the contracts cost: sizes, units and fees at mainnet's parameters
+	@$(RUN) --extra contracts python -W ignore -m tests.deploy.contracts.report
+
+blueprint: ## Compile the contracts from source again, for the devnet's operator
+	@$(UV) run --quiet --extra devnet --extra contracts python -W ignore -m deploy.contracts.build \
+		--operator 13f3b6a92f98fe70ff32fd5bd7fa325f562e53f0189cef21804585e3 --slot-zero-ms 1704067200000 \
+		--out deploy/contracts
 
 clean: ## Remove what the targets made, databases and logs of the demo included
 	rm -rf .venv .tools .cellwitness .mypy_cache .ruff_cache .pytest_cache .hypothesis
