@@ -22,6 +22,7 @@ from indexer.errors import ConfigurationError
 log = structlog.get_logger(component="devnet")
 
 HISTORY_INTERVAL_DAYS: Final = 7.0
+_TURN_SECONDS: Final = 0.005
 
 Command = Callable[..., None]
 
@@ -374,10 +375,12 @@ def run(  # each argument is a flag
         door = Door(host, port, strict_rpc, mischief_seconds, seed)
         desk = Desk(ledger, network)
         if scripts:
+            desk.admission.warm_up()
             ledger.run_scripts(desk.admission.why_refused)
         with in_foreground(chain, door, as_json=as_json, profile=profile_out, desk=desk) as stop:
             due = time.monotonic()
-            while not stop(max(0.0, due - time.monotonic())):
+            # However late we are, whoever asks must get a turn between two blocks.
+            while not stop(max(_TURN_SECONDS, due - time.monotonic())):
                 labels.write(chain.grow(1)[0], maker.last)
                 labels.flush()
                 due = max(due + block_seconds, time.monotonic() - 1)
