@@ -1,19 +1,19 @@
 # The project's commands. `make help` lists them.
 
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
-RUN := $(UV) run --quiet --extra devnet
+RUN := $(UV) run --quiet --extra devnet --extra contracts
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format bench simulate mutants kafka clean
+.PHONY: help setup demo test quick check format bench simulate mutants kafka contracts blueprint clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 .tools/bin/uv: # where no uv is installed, pip brings one, into this folder only
 	python3 -m venv .tools && .tools/bin/pip install --quiet uv
 
 setup: $(filter .tools/bin/uv,$(UV)) ## Install everything into .venv
-	@$(UV) sync --quiet --extra devnet
+	@$(UV) sync --quiet --extra devnet --extra contracts
 
 demo: setup ## A devnet, its event log, a battery's timeline, and a fork being undone before your eyes
 	@$(RUN) cellwitness demo
@@ -44,6 +44,14 @@ mutants: setup ## Plant faults in our own code: each must be found
 
 kafka: setup ## Apache Kafka on this machine, until Ctrl-C; BROKERS=3 for three brokers
 	@$(RUN) python -m deploy.kafka.broker
+
+contracts: setup ## What the contracts cost: sizes, units and fees at mainnet's parameters
+	@$(RUN) python -W ignore -m tests.deploy.contracts.report
+
+blueprint: ## Compile the contracts from source again, for the devnet's operator
+	@$(UV) run --quiet --extra devnet --extra contracts python -W ignore -m deploy.contracts.build \
+		--operator 13f3b6a92f98fe70ff32fd5bd7fa325f562e53f0189cef21804585e3 --slot-zero-ms 1704067200000 \
+		--out deploy/contracts
 
 clean: ## Remove what the targets made, databases and logs of the demo included
 	rm -rf .venv .tools .cellwitness .mypy_cache .ruff_cache .pytest_cache .hypothesis

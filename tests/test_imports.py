@@ -1,6 +1,8 @@
 """Imports go one way: indexer <- projections <- consumers <- deploy."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +91,29 @@ def test_nothing_but_the_devnet_imports_the_libraries_that_build_transactions() 
         if name.partition(".")[0] in {"pycardano", "ogmios", "cose"}
     ]
     assert not wrong
+
+
+def test_compiler_and_evaluator_of_scripts_are_imported_by_their_own_modules_only() -> None:
+    allowed = {"deploy/contracts/build.py", "deploy/contracts/machine.py"}
+    wrong = [
+        f"{file} imports {name}"
+        for package in PACKAGES
+        for file in modules(package)
+        if str(file.relative_to(ROOT)) not in allowed and "onchain" not in file.parts
+        for name in imports(file)
+        if name.partition(".")[0] in {"opshin", "uplc", "pluthon"}
+    ]
+    assert not wrong
+
+
+def test_reading_the_contracts_needs_neither_compiler_nor_evaluator() -> None:
+    code = (
+        "import sys; from deploy.contracts.blueprint import load_contracts; import deploy.contracts.judge; "
+        "load_contracts(); "
+        "print([name for name in ('uplc', 'opshin', 'pycardano') if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -14,6 +14,7 @@ import msgspec
 
 from deploy.contracts.blueprint import BLUEPRINT, TRACED_BLUEPRINT, Contract, Deployment
 from deploy.contracts.machine import deep_recursion
+from deploy.contracts.optimise import Constant, Term, optimised
 from indexer.errors import ConfigurationError
 
 SOURCES: Final = Path(__file__).parent / "onchain"
@@ -72,8 +73,58 @@ def compiled(title: str, constants: dict[str, bytes | int], *, traced: bool = Fa
     level = compiler_config.OPT_O1_CONFIG if traced else compiler_config.OPT_O3_CONFIG
     config = compiler_config.DEFAULT_CONFIG.update(level)
     program = builder.compile(module, contract_filename=str(path), config=config)
-    content: bytes = uplc.flatten(program)
+    content: bytes = uplc.flatten(program if traced else _optimised(program))
     return content
+
+
+def _optimised(program: Any) -> Any:
+    """The program after the rules of `optimise`, which know terms as tuples."""
+    import uplc  # noqa: PLC0415
+    from uplc.transformer.unique_variables import UniqueVariableTransformer  # noqa: PLC0415
+
+    # Through the flat form, where a built-in and its forces are terms of their own.
+    read = UniqueVariableTransformer().visit(uplc.unflatten(uplc.flatten(program)))
+    return uplc.ast.Program(read.version, _written(optimised(_read(read.term))))
+
+
+def _read(node: Any) -> Term:
+    match type(node).__name__:
+        case "Variable":
+            return ("var", node.name)
+        case "Lambda" | "BoundStateLambda":
+            return ("lam", node.var_name, _read(node.term))
+        case "Apply":
+            return ("app", _read(node.f), _read(node.x))
+        case "Delay" | "BoundStateDelay":
+            return ("delay", _read(node.term))
+        case "Force":
+            return ("force", _read(node.term))
+        case "BuiltIn" | "ForcedBuiltIn":
+            return ("builtin", node.builtin)
+        case "Error":
+            return ("error",)
+    return ("con", Constant(node.dumps()))
+
+
+def _written(term: Term) -> Any:
+    from uplc import ast, tools  # noqa: PLC0415
+
+    match term[0]:
+        case "var":
+            return ast.Variable(term[1])
+        case "lam":
+            return ast.Lambda(term[1], _written(term[2]))
+        case "app":
+            return ast.Apply(_written(term[1]), _written(term[2]))
+        case "delay":
+            return ast.Delay(_written(term[1]))
+        case "force":
+            return ast.Force(_written(term[1]))
+        case "builtin":
+            return ast.BuiltIn(term[1])
+        case "error":
+            return ast.Error()
+    return tools.parse(f"(program 1.0.0 {term[1].text})").term
 
 
 def _baked(source: str, constants: dict[str, bytes | int]) -> str:

@@ -87,96 +87,112 @@ def is_all_minted(transaction: TxInfo, policy: bytes, name: bytes, quantity: int
     return equals_data(minted, expected)
 
 
-def big_endian(data: bytes, start: int, length: int) -> int:
-    return byte_string_to_integer(True, slice_byte_string(start, length, data))
-
-
-def argument(data: bytes, at: int) -> int:
-    """The argument of the head at an offset; only in its shortest form."""
-    info = data[at] % 32
-    if info < 24:
-        value = info
-    elif info == 24:
-        value = data[at + 1]
-        assert value >= 24, "reading: a number is not in its shortest form"
-    elif info == 25:
-        value = big_endian(data, at + 1, 2)
-        assert value >= 256, "reading: a number is not in its shortest form"
-    elif info == 26:
-        value = big_endian(data, at + 1, 4)
-        assert value >= 65536, "reading: a number is not in its shortest form"
-    else:
-        assert info == 27, "reading: a length is reserved or indefinite"
-        value = big_endian(data, at + 1, 8)
-        assert value >= 4294967296, "reading: a number is not in its shortest form"
-    return value
+def byte(data: bytes, at: int) -> int:
+    return index_byte_string(data, at)
 
 
 def behind(data: bytes, at: int) -> int:
-    """The offset behind the head at an offset, whose form ``argument`` has checked."""
-    info = data[at] % 32
+    """The offset behind the head at an offset. A head is in its shortest form only if it needs its first bytes."""
+    info = byte(data, at) % 32
     if info < 24:
-        width = 1
+        end = at + 1
     elif info == 24:
-        width = 2
+        assert byte(data, at + 1) >= 24, "reading: a number is not in its shortest form"
+        end = at + 2
     elif info == 25:
-        width = 3
+        assert byte(data, at + 1) > 0, "reading: a number is not in its shortest form"
+        end = at + 3
     elif info == 26:
-        width = 5
+        assert slice_byte_string(at + 1, 2, data) != b"\x00\x00", "reading: a number is not in its shortest form"
+        end = at + 5
     else:
-        width = 9
-    return at + width
+        assert info == 27, "reading: a length is reserved or indefinite"
+        assert slice_byte_string(at + 1, 4, data) != b"\x00\x00\x00\x00", (
+            "reading: a number is not in its shortest form"
+        )
+        end = at + 9
+    return end
+
+
+def argument(data: bytes, at: int, end: int) -> int:
+    """The argument of the head that stands from an offset to another: in its first byte, or in those behind it."""
+    if end == at + 1:
+        value = byte(data, at) % 32
+    else:
+        value = byte_string_to_integer(True, slice_byte_string(at + 1, end - at - 1, data))
+    return value
 
 
 def unsigned(data: bytes, at: int) -> int:
-    assert data[at] < 32, "reading: a value is no unsigned integer"
-    return argument(data, at)
+    """The offset behind an unsigned integer."""
+    assert byte(data, at) < 32, "reading: a value is no unsigned integer"
+    return behind(data, at)
+
+
+def entry(data: bytes, at: int, key: int) -> int:
+    """The offset behind a required entry of the state: its key, and an unsigned integer."""
+    assert byte(data, at) == key, "reading: state lacks a required key"
+    return unsigned(data, at + 1)
+
+
+def signed_entry(data: bytes, at: int, key: int) -> int:
+    """The same with an integer of either sign."""
+    assert byte(data, at) == key, "reading: state lacks a required key"
+    assert byte(data, at + 1) < 64, "reading: a value is no integer"
+    return behind(data, at + 1)
 
 
 def read_payload(payload: bytes, battery_id: bytes, challenge: bytes) -> Reading:
     """{1: battery_id, 2: challenge, 3: counter, 4: state, 5: 2}, and nothing behind it."""
-    assert payload[0] == 165 and payload[1] == 1, "reading: payload is no map of five that begins with key 1"
-    assert payload[2] // 32 == 2 and argument(payload, 2) == len(battery_id), "check 2: battery"
-    at = behind(payload, 2)
-    assert slice_byte_string(at, len(battery_id), payload) == battery_id, "check 2: battery"
-    at = at + len(battery_id)
+    assert slice_byte_string(0, 2, payload) == b"\xa5\x01", "reading: payload is no map of five that begins with key 1"
+    length = len(battery_id)
+    if length < 24:
+        head = cons_byte_string(64 + length, b"")
+    else:
+        head = cons_byte_string(88, cons_byte_string(length, b""))
+    named = head + battery_id
+    assert slice_byte_string(2, len(named), payload) == named, "check 2: battery"
+    at = 2 + len(named)
     assert slice_byte_string(at, 3, payload) == b"\x02\x58\x20", "check 5: challenge is not 32 bytes"
     assert slice_byte_string(at + 3, 32, payload) == challenge, "check 5: challenge"
-    assert payload[at + 35] == 3, "reading: key 3 is missing"
-    counter = unsigned(payload, at + 36)
-    at = behind(payload, at + 36)
-    assert payload[at] == 4, "reading: key 4 is missing"
-    assert payload[at + 1] // 32 == 5, "reading: state is no map"
-    entries = argument(payload, at + 1)
-    at = at + 2
-    soh_bp = 0
-    cycle_count = 0
-    for key in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]:
-        if payload[at] == key:
-            entries = entries - 1
-            at = at + 1
-            value = argument(payload, at)
-            if key == 12:
-                assert payload[at] // 32 == 4, "reading: cell voltages are no list"
-                at = behind(payload, at)
-                for _ in range(value):
-                    _ = unsigned(payload, at)
-                    at = behind(payload, at)
-            else:
-                assert payload[at] < 32 or (payload[at] < 64 and 7 <= key and key <= 9), "reading: state has a wrong type"
-                at = behind(payload, at)
-                if key == 1:
-                    soh_bp = value
-                    assert value <= 12000, "reading: SoH out of range"
-                elif key == 2:
-                    assert value <= 10500, "reading: SoC out of range"
-                elif key == 3:
-                    cycle_count = value
-        else:
-            assert key == 5 or key >= 10, "reading: state lacks a required key"
-    assert entries == 0, "reading: state has an unknown key"
-    assert payload[at:] == b"\x05\x02", "reading: schema version is not 2, or bytes follow"
-    return Reading(counter, soh_bp, cycle_count)
+    assert byte(payload, at + 35) == 3, "reading: key 3 is missing"
+    counter_at = at + 36
+    counter_end = unsigned(payload, counter_at)
+    assert byte(payload, counter_end) == 4, "reading: key 4 is missing"
+    soh_at = counter_end + 2
+    soh_end = entry(payload, soh_at, 1)
+    soc_end = entry(payload, soh_end, 2)
+    cycles_end = entry(payload, soc_end, 3)
+    soh_bp = argument(payload, soh_at + 1, soh_end)
+    assert soh_bp <= 12000, "reading: SoH out of range"
+    assert argument(payload, soh_end + 1, soc_end) <= 10500, "reading: SoC out of range"
+    entries = 168  # a map of eight; each optional entry adds one
+    at = entry(payload, cycles_end, 4)
+    if byte(payload, at) == 5:
+        at = entry(payload, at, 5)
+        entries = entries + 1
+    at = entry(payload, at, 6)
+    at = signed_entry(payload, at, 7)
+    at = signed_entry(payload, at, 8)
+    at = signed_entry(payload, at, 9)
+    if byte(payload, at) == 10:
+        at = entry(payload, at, 10)
+        entries = entries + 1
+    if byte(payload, at) == 11:
+        at = entry(payload, at, 11)
+        entries = entries + 1
+    if byte(payload, at) == 12:
+        cells_at = at + 1
+        assert byte(payload, cells_at) // 32 == 4, "reading: cell voltages are no list"
+        at = behind(payload, cells_at)
+        for _ in range(argument(payload, cells_at, at)):
+            at = unsigned(payload, at)
+        entries = entries + 1
+    assert byte(payload, counter_end + 1) == entries, "reading: state has another number of entries, or an unknown key"
+    assert slice_byte_string(at, len(payload), payload) == b"\x05\x02", (
+        "reading: schema version is not 2, or bytes follow"
+    )
+    return Reading(argument(payload, counter_at, counter_end), soh_bp, argument(payload, soc_end + 1, cycles_end))
 
 
 def check_signature(cose: bytes, start: int, signature_at: int, public_key: bytes) -> None:
@@ -190,9 +206,9 @@ def check_signature(cose: bytes, start: int, signature_at: int, public_key: byte
         structure = structure_start + b"\x44\xa1\x01\x38\x2e\x40" + payload
         valid = verify_ecdsa_secp256k1_signature(public_key, sha2_256(structure), signature)
     else:
-        assert (
-            protected == b"\xd2\x84\x43\xa1\x01\x27" or protected == b"\xd2\x84\x43\xa1\x01\x32"
-        ), "check 6: the headers are not Ed25519's"
+        assert protected == b"\xd2\x84\x43\xa1\x01\x27" or protected == b"\xd2\x84\x43\xa1\x01\x32", (
+            "check 6: the headers are not Ed25519's"
+        )
         structure = structure_start + slice_byte_string(2, 4, protected) + b"\x40" + payload
         valid = verify_ed25519_signature(public_key, structure, signature)
     assert valid, "check 6: signature"
@@ -202,10 +218,10 @@ def read_reading(cose: bytes, account: ReportingDatum, challenge: bytes) -> Read
     """18([protected, {}, payload, signature]), its signature verified."""
     start = 8 if len(account.bms_public_key) == 33 else 7  # behind the tag, the protected and the unprotected header
     signature_at = len(cose) - SIGNATURE_BYTES
-    assert cose[start - 1] == 160, "reading: the unprotected header is not empty"
-    assert cose[start] // 32 == 2, "reading: payload is no byte string"
-    length = argument(cose, start)
+    assert byte(cose, start - 1) == 160, "reading: the unprotected header is not empty"
+    assert byte(cose, start) // 32 == 2, "reading: payload is no byte string"
     payload_at = behind(cose, start)
+    length = argument(cose, start, payload_at)
     assert payload_at + length + 2 == signature_at, "reading: payload and signature do not fill the message"
     assert slice_byte_string(signature_at - 2, 2, cose) == b"\x58\x40", "reading: signature is not 64 bytes"
     check_signature(cose, start, signature_at, account.bms_public_key)
@@ -215,22 +231,24 @@ def read_reading(cose: bytes, account: ReportingDatum, challenge: bytes) -> Read
 def check_submission(transaction: TxInfo, spent: SpendingAccount, cose: bytes) -> None:
     account = spent.datum.datum
     key = blake2b_224(account.battery_id)
-    own = [each.resolved for each in transaction.inputs if each.out_ref == spent.tx_out_ref][0]
-    at_own_script = [
-        each for each in transaction.inputs if each.resolved.address.payment_credential == own.address.payment_credential
+    at_scripts = [
+        each for each in transaction.inputs if isinstance(each.resolved.address.payment_credential, ScriptCredential)
     ]
-    assert len(at_own_script) == 1, "submit: more than one account"
-    committed = [
-        each
-        for each in transaction.inputs
-        if each.resolved.address.payment_credential == ScriptCredential(COMMITMENT)
-    ]
-    assert len(committed) == 1, "check 1: not exactly one commitment is spent"
-    attached = committed[0].resolved.datum
+    assert len(at_scripts) == 2, "check 1: not exactly one account and one commitment are spent"
+    if at_scripts[0].out_ref == spent.tx_out_ref:
+        own = at_scripts[0].resolved
+        committed = at_scripts[1]
+    else:
+        own = at_scripts[1].resolved
+        committed = at_scripts[0]
+    assert committed.resolved.address.payment_credential == ScriptCredential(COMMITMENT), (
+        "check 1: no commitment is spent"
+    )
+    attached = committed.resolved.datum
     assert isinstance(attached, SomeOutputDatum), "check 1: the commitment has no inline datum"
     commitment: CommitmentDatum = attached.datum
     # Whoever puts an output here without the token gets no further: no token has an empty name.
-    token = committed[0].resolved.value.get(COMMITMENT, {b"": 0}).keys()[0]
+    token = committed.resolved.value.get(COMMITMENT, {b"": 0}).keys()[0]
     assert is_all_minted(transaction, COMMITMENT, token, -1), "check 1: not exactly the commitment's token is burned"
     assert commitment.battery_id == account.battery_id, "check 2: battery"
     assert commitment.user_pkh in transaction.signatories, "check 3: the committer has not signed"
@@ -238,12 +256,14 @@ def check_submission(transaction: TxInfo, spent: SpendingAccount, cose: bytes) -
     assert isinstance(upper, FinitePOSIXTime), "check 4: validity has no end"
     latest = SLOT_ZERO_MS + 1000 * (commitment.slot + account.max_age_slots)
     assert upper.time <= latest, "check 4: the commitment is too old"
-    reading = read_reading(cose, account, committed[0].out_ref.id)
+    reading = read_reading(cose, account, committed.out_ref.id)
     assert reading.counter > account.last_counter, "check 7: counter"
     assert reading.soh_bp <= account.last_soh_bp + SOH_TOLERANCE_BP, "check 8: SoH"
     assert reading.cycle_count >= account.last_cycle_count, "check 9: cycles"
     paid = transaction.outputs[1]
-    assert paid.address.payment_credential == PubKeyCredential(commitment.user_pkh), "check 12: output 1 is not the user's"
+    assert paid.address.payment_credential == PubKeyCredential(commitment.user_pkh), (
+        "check 12: output 1 is not the user's"
+    )
     assert paid.value[b""][b""] >= account.reward_per_read, "check 12: reward"
     assert paid.value.get(PASSPORT, {b"": 0}).get(USER_LABEL + key, 0) >= 1, "check 10: no ownership token in output 1"
     assert transaction.outputs[0] == TxOut(

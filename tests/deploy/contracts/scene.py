@@ -104,16 +104,16 @@ Change = Callable[[Case], None]
 def _case(*contracts: Contract, signer: Key, fee: int) -> Case:
     case = Case(
         Draft(
-        inputs=[],
-        outputs=[],
-        fee=fee,
-        signers=[signer],
-        required=[signer.hash],
-        mint={},
-        spends={},
-        mints={},
-        references=[],
-        scripts=[],
+            inputs=[],
+            outputs=[],
+            fee=fee,
+            signers=[signer],
+            required=[signer.hash],
+            mint={},
+            spends={},
+            mints={},
+            references=[],
+            scripts=[],
         ),
         {},
     )
@@ -197,7 +197,7 @@ def submit(
         Out(place=USER.place, lovelace=OWNERSHIP.lovelace + TERMS.reward_lovelace, assets=token),
         Out(place=USER.place, lovelace=100_000_000 + 1_700_000 - 398_000),
     ]
-    case.draft.mint = {POLICY: {name: -1 for name in commitment.assets[POLICY]}}
+    case.draft.mint = {POLICY: dict.fromkeys(commitment.assets[POLICY], -1)}
     case.draft.mints = {POLICY: use(UNIT_1)}
     case.draft.invalid_before = CLAIMED_SLOT + 300
     case.draft.invalid_after = CLAIMED_SLOT + 1_200
@@ -212,7 +212,7 @@ def reclaim() -> Case:
     commitment = commitment_out()
     case.spent(COMMITTED, commitment, datums.reclaim_redeemer(BATTERY_ID))
     case.draft.outputs.append(Out(place=USER.place, lovelace=100_000_000 + 1_700_000 - 246_000))
-    case.draft.mint = {POLICY: {name: -1 for name in commitment.assets[POLICY]}}
+    case.draft.mint = {POLICY: dict.fromkeys(commitment.assets[POLICY], -1)}
     case.draft.mints = {POLICY: use(UNIT_1)}
     case.draft.invalid_before = CLAIMED_SLOT + TERMS.reclaim_after_slots
     case.draft.invalid_after = CLAIMED_SLOT + TERMS.reclaim_after_slots + 900

@@ -244,7 +244,7 @@ def another_commitments_token_burned(case: Case) -> None:
     other = commitment_out(slot=CLAIMED_SLOT - 1)
     loose = at("loose token", 2_000_000)
     case.spent(loose, Out(place=USER.place, lovelace=2_000_000, assets=other.assets))
-    case.draft.mint = {POLICY: {name: -1 for name in other.assets[POLICY]}}
+    case.draft.mint = {POLICY: dict.fromkeys(other.assets[POLICY], -1)}
     case.change_output(0, assets=dict(commitment_out().assets))
 
 
@@ -255,7 +255,7 @@ def burned_while_another_is_minted(case: Case) -> None:
 def two_at_once(case: Case) -> None:
     other = commitment_out(slot=CLAIMED_SLOT - 1)
     case.spent(at("second", 1_700_000, first="23"), other, datums.reclaim_redeemer(BATTERY_ID))
-    case.draft.mint[POLICY] |= {name: -1 for name in other.assets[POLICY]}
+    case.draft.mint[POLICY] |= dict.fromkeys(other.assets[POLICY], -1)
 
 
 def two_of_one_name_for_one_burned_token(case: Case) -> None:
