@@ -36,6 +36,10 @@ COMMANDS: Final = {
 }
 
 
+OF_THE_EXTRA: Final = frozenset(("coincurve", "nacl", "pycardano", "uplc"))
+"""Top-level modules that only the extra `devnet` brings."""
+
+
 class LazyGroup(click.Group):
     """Imports a subcommand when it is asked for: ``cellwitness timeline`` must not wait for the devnet's libraries."""
 
@@ -48,7 +52,12 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name].partition(":")
-        command = getattr(import_module(module), attribute)
+        try:
+            command = getattr(import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in OF_THE_EXTRA:
+                raise
+            return _without_extra(cmd_name, error.name or "")
         assert isinstance(command, click.Command)
         return command
 
@@ -62,6 +71,18 @@ class LazyGroup(click.Group):
                 raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
+
+
+def _without_extra(name: str, module: str) -> click.Command:
+    """Stands for a command whose libraries only the extra brings."""
+
+    def refuse() -> None:
+        raise ConfigurationError(
+            f"`cellwitness {name}` needs {module}: install cellwitness with its extra, `uv sync --extra devnet`"
+        )
+
+    lenient = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return click.Command(name, callback=refuse, context_settings=lenient, help="Needs the extra `devnet`.")
 
 
 @click.group(

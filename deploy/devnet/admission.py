@@ -15,7 +15,7 @@ from deploy.contracts import raw
 from deploy.contracts.context import SlotConfig
 from deploy.contracts.judge import Accepted, Refused, Verdict, judge
 from deploy.contracts.ledger import Assets, NotJudged, Output, OutputReference
-from deploy.contracts.machine import Units
+from deploy.contracts.machine import Machine, Units
 from deploy.contracts.parameters import ProtocolParameters
 from deploy.devnet.keys import hash28
 from deploy.devnet.open_ledger import OpenLedger
@@ -50,6 +50,10 @@ class Admission:
 
     def __init__(self, ledger: OpenLedger, parameters: ProtocolParameters, slots: SlotConfig) -> None:
         self._ledger, self._parameters, self._slots = ledger, parameters, slots
+
+    def warm_up(self) -> None:
+        """Loads what scripts run on, which takes seconds."""
+        Machine(self._parameters.plutus_v3_cost_model)
 
     def admit(self, cbor: bytes) -> Received:
         """The transaction, if the ledger takes it. Raises Refusal."""

@@ -17,7 +17,6 @@ GENESIS: Final = "genesis"
 _POOLS: Final = 12
 _KES_PERIOD_SLOTS: Final = 129_600
 _PROTOCOL: Final = (10, 0)
-_HEADER_BYTES: Final = 860
 
 
 def digest(*parts: bytes, size: int = 32) -> bytes:
@@ -98,7 +97,7 @@ def make_block(
     ancestor = parent.id if parent else GENESIS
     text = (
         f'{{"type":"praos","era":"conway","id":"{identity}","ancestor":"{ancestor}","height":{height},"slot":{slot},'
-        f'"size":{{"bytes":{_HEADER_BYTES + body_size}}},'
+        f'"size":{{"bytes":{body_size}}},'
         f'"protocol":{{"version":{{"major":{_PROTOCOL[0]},"minor":{_PROTOCOL[1]}}}}},'
         f'"issuer":{{"verificationKey":"{pool.cold.hex()}","vrfVerificationKey":"{pool.vrf.hex()}",'
         f'"operationalCertificate":{{"count":3,"kes":{{"period":{period},"verificationKey":"{pool.hot.hex()}"}},'

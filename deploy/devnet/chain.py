@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from deploy.devnet.blocks import GENESIS, BlockTransaction, Header, digest, make_block
 from deploy.devnet.branch import Carried, rebranch, transactions_of
-from deploy.devnet.network import SLOTS_PER_BLOCK, Network, OgmiosVersion
+from deploy.devnet.network import Network, OgmiosVersion
+from deploy.devnet.preview import MEAN_INTERVAL_SLOTS
 from deploy.devnet.spool import Spool
 from indexer.chain import ORIGIN, Point, PointOrOrigin, Tip, TipOrOrigin
 from indexer.errors import ConfigurationError, InvalidChainData
@@ -184,7 +185,7 @@ class Chain:
             return header
 
     def grow(self, blocks: int = 1) -> list[Header]:
-        """Makes that many blocks, some 20 slots apart, of whatever transactions the ledger has by then."""
+        """Makes that many blocks, some 25 slots apart, of whatever transactions the ledger has by then."""
         with self._lock:
             headers = []
             for _ in range(blocks):
@@ -199,9 +200,9 @@ class Chain:
             return self.add(slot, [*self.ledger.transactions(slot), *more])
 
     def next_slot(self) -> int:
-        """A slot for the next block, drawn as the real chain's are: each slot has a block with probability 1/20."""
+        """A slot for the next block, drawn as the real chain's are (``preview.py``)."""
         with self._lock:
-            gap = 1 + int(self._random.expovariate(1 / SLOTS_PER_BLOCK))
+            gap = 1 + int(self._random.expovariate(1 / MEAN_INTERVAL_SLOTS))
             return self._slots[-1] + gap if len(self) else FIRST_SLOT
 
     # forking

@@ -12,6 +12,7 @@ from deploy.devnet.blocks import BlockTransaction, Header, make_block
 from deploy.devnet.chain import FIRST_SLOT, Ledger
 from deploy.devnet.maker import Maker
 from deploy.devnet.network import SLOTS_PER_BLOCK
+from deploy.devnet.preview import MEAN_INTERVAL_SLOTS
 
 EMPTY_FOR_EACH_FULL: Final = 4
 """Four blocks of five are empty, as in the recorded run of the preview network (688 of 864)."""
@@ -29,7 +30,7 @@ class MadeBlock(Struct, frozen=True):
 
 
 def slots(maker: Maker, until_slot: int, ledger: Ledger | None = None) -> Iterator[tuple[int, list[BlockTransaction]]]:
-    """Slots with their transactions, some 20 apart.
+    """Slots with their transactions, some 25 apart.
 
     Unless the plan wants every block, stretches in which no battery is due are left out as soon as enough empty blocks
     stand for each full one: a year has 1.6 million blocks, and nearly all of a small fleet's would be empty.
@@ -41,7 +42,7 @@ def slots(maker: Maker, until_slot: int, ledger: Ledger | None = None) -> Iterat
         transactions = (ledger or maker).transactions(slot)
         yield slot, transactions
         owed += EMPTY_FOR_EACH_FULL if transactions else -1
-        slot += 1 + int(chance.expovariate(1 / SLOTS_PER_BLOCK))
+        slot += 1 + int(chance.expovariate(1 / MEAN_INTERVAL_SLOTS))
         quiet_until = maker.next_due - _LEAD_SLOTS
         if not maker.plan.every_block and owed <= 0 and quiet_until > slot:
             slot = quiet_until + chance.randrange(SLOTS_PER_BLOCK)

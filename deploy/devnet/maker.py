@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from deploy.devnet import operator_steps, user_steps
+from deploy.devnet import operator_steps, preview, user_steps
 from deploy.devnet.actors import Actor, Made, State
 from deploy.devnet.battery import DAY_SLOTS
 from deploy.devnet.blocks import BlockTransaction
@@ -31,6 +31,7 @@ _SALE_SHARE: Final = 0.006
 _ABANDON_SHARE: Final = 0.03
 _LATE_SHARE: Final = 0.15  # of the abandoned commitments are submitted all the same, and refused
 _REFUSALS_BORNE: Final = 3
+_BESIDE_THE_FLEET_SHARE: Final = 0.12
 _NEVER_SO_FAR_BP: Final = 500
 """No gauge here falls so far below the truth that the next honest reading is refused by more than that."""
 
@@ -41,7 +42,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     seed: int = 1
     batteries: int = 10
     reading_interval_slots: int = 7 * DAY_SLOTS  # mean, of each battery
-    unrelated_share: float = 0.12  # of the blocks have transactions of others
+    unrelated_share: float | None = None  # of the blocks have transactions of others; None: as on preview
     terms: Terms = Terms()
     ogmios_version: OgmiosVersion = "6.14"
     every_block: bool = False  # quiet hours too; see make.slots
@@ -61,6 +62,9 @@ class Maker:
         scripts = Scripts(weak=plan.weak_contract)
         self.site, self._deployed = deploy(plan.seed, scripts, plan.terms, weak=plan.weak_contract)
         self._started = False
+        # Where quiet hours are left out, the fleet's own blocks make up the rest of preview's share.
+        whole = preview.FULL_SHARE if plan.every_block else _BESIDE_THE_FLEET_SHARE
+        self._unrelated_share = whole if plan.unrelated_share is None else plan.unrelated_share
         self._crowd = Crowd(plan.seed, self._chance)
         self.fleet = [Actor(number, plan.seed) for number in range(1, plan.batteries + 1)]
         self._schemes = Schemes(self.site, self.fleet, plan.fraud_share, plan.seed)
@@ -95,8 +99,8 @@ class Maker:
                 self._at(actor, slot + self._wait(actor, step))
                 while self._schemes.joined:
                     self._at(self._schemes.joined.pop(), slot + self._chance.randrange(20, 900))
-        if self._chance.random() < self.plan.unrelated_share:
-            for _ in range(1 + int(self._chance.expovariate(1.2))):
+        if self._chance.random() < self._unrelated_share:
+            for _ in range(preview.transactions(self._chance)):
                 other = self._crowd.make(slot)
                 self._apply(other, other.after)
                 made.append(other)

@@ -71,3 +71,30 @@ def test_a_reader_that_goes_away_is_no_answer_no(tmp_path: Path, form: list[str]
 
 def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+WITHOUT_EXTRA = """
+import sys
+for name in ("coincurve", "nacl", "pycardano", "uplc"):
+    sys.modules[name] = None
+from deploy.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("--help", 0, "Needs the extra `devnet`."),
+        ("devnet --help", 0, "misbehave"),
+        ("commit --battery x", 2, "uv sync --extra devnet"),
+        ("element new --out x", 2, "uv sync --extra devnet"),
+        ("devnet run", 2, "uv sync --extra devnet"),
+    ],
+)
+def test_without_the_extra_all_is_listed_and_what_needs_it_says_so(words: str, code: int, said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_EXTRA, *words.split()], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == code, done.stderr
+    assert said in done.stdout + done.stderr

@@ -33,7 +33,8 @@ REQUIRED = {
     ("log", "copy"): ["--from", "sqlite:a.db", "--to", "sqlite:b.db"],
 }
 NO_FLAG = {"log_level", "kafka"}  # the first is the command's own, the second a table of Kafka's settings
-NOT_FROM_SETTINGS = {"devnet", "demo"}  # what they need they make, and a setting for real nodes must not reach them
+# What the first two need they make; who acts names a node each time. A setting for real nodes must reach none of them.
+NOT_FROM_SETTINGS = {"devnet", "demo", "element", "passport", "commit", "submit", "reclaim"}
 
 
 def commands_with_parameters() -> dict[tuple[str, ...], click.Command]:

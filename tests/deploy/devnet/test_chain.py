@@ -33,10 +33,10 @@ def test_blocks_name_their_parents_and_the_first_names_genesis() -> None:
     assert slots == sorted(set(slots))
 
 
-def test_blocks_are_some_20_slots_apart() -> None:
+def test_blocks_are_some_25_slots_apart() -> None:
     chain = empty_chain(2_000)
     assert isinstance(chain.tip, Tip)
-    assert 17 < chain.tip.slot / 2_000 < 23
+    assert 22 < chain.tip.slot / 2_000 < 28
 
 
 def test_a_block_id_depends_on_the_parent_the_slot_and_the_body() -> None:

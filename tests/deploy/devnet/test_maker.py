@@ -141,7 +141,7 @@ def test_a_chain_follows_from_its_seed() -> None:
 def test_every_block_leaves_no_hour_out() -> None:
     plan = Plan(batteries=1, unrelated_share=0.0, every_block=True)
     slots = [block.header.slot for block in blocks(Maker(plan), 200_000)]
-    assert 8_500 < len(slots) < 11_500
+    assert 7_000 < len(slots) < 9_000
     assert max(b - a for a, b in pairwise(slots)) < 400
 
 

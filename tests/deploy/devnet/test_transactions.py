@@ -14,7 +14,7 @@ from deploy.devnet.maker import Maker, Plan
 
 KINDS = {
     *("deploy", "register", "commit", "submit", "rejected", "reclaim", "close", "top_up", "replace_key", "sell"),
-    *("pay", "mint", "lock", "take"),
+    *("pay", "mint", "lock", "swap", "take"),
 }
 
 
