@@ -4,7 +4,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --quiet --extra devnet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format bench simulate mutants kafka clean
+.PHONY: help setup demo test quick check format bench simulate mutants chaos kafka schemas clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -19,10 +19,10 @@ demo: setup ## A devnet, its event log, a battery's timeline, and a fork being u
 	@$(RUN) cellwitness demo
 
 test: setup check ## Every check and every test, on real engines
-	@$(RUN) pytest -m "not chaos"
+	@$(RUN) pytest
 
 quick: setup ## The tests that take seconds
-	@$(RUN) pytest -m "not long and not chaos"
+	@$(RUN) pytest -m "not long"
 
 check: setup ## Lint, format and types
 	@$(RUN) ruff check .
@@ -35,15 +35,25 @@ format: setup ## Rewrite the code in the project's format
 bench: setup ## Speed, as ratios within one run
 	@$(RUN) --group bench python -m tests.bench
 
-simulate: setup ## Nodes, log and readers under faults: SEED=…, BLOCKS=…, MIX=long|storm|calm, REPLAY=file
+simulate: setup ## Nodes, log and readers under faults: SEED=…, BLOCKS=…, MIX=long|live|storm|calm, REPLAY=file
 	@$(RUN) python -m tests.simulation --seed $(or $(SEED),1) --blocks $(or $(BLOCKS),100000) --mix $(or $(MIX),long) \
 		$(if $(REPLAY),--replay $(REPLAY))
 
 mutants: setup ## Plant faults in our own code: each must be found
 	@$(RUN) python -m tests.simulation.mutate
 
+chaos: setup ## Everything as processes, under faults: MINUTES=…, SEED=…, CONTROL=fence|retractions|checkpoint
+	@$(RUN) python -m tests.chaos --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) \
+		$(if $(CONTROL),--control $(CONTROL)) $(if $(REPORT),--report $(REPORT))
+
 kafka: setup ## Apache Kafka on this machine, until Ctrl-C; BROKERS=3 for three brokers
 	@$(RUN) python -m deploy.kafka.broker
+
+schemas: setup ## Write docs/schemas anew from the code
+	@mkdir -p docs/schemas
+	@$(RUN) cellwitness schema events > docs/schemas/events.schema.json
+	@$(RUN) cellwitness schema asyncapi > docs/schemas/asyncapi.json
+	@$(RUN) cellwitness schema cddl > docs/schemas/reading.cddl
 
 clean: ## Remove what the targets made, databases and logs of the demo included
 	rm -rf .venv .tools .cellwitness .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "judge": "deploy.commands.judge:judge",
     "log": "deploy.commands.log:log",
     "db": "deploy.commands.db:db",
+    "schema": "deploy.commands.schema:schema",
     "settings": "deploy.commands.settings:settings",
 }
 

@@ -191,7 +191,7 @@ class _Follower:
 
     def _mend(self, writer: Mender, opened: Opened, facts: NodeFacts) -> None:
         def from_chain(before: StoredSpine, step: Forward) -> Sequence[PlacedEvent]:
-            return refetch(self._url, facts.eras, self._profiles, opened.network_magic, (before, step))
+            return refetch((self._outside, self._url), facts.eras, self._profiles, opened.network_magic, (before, step))
 
         for each in mend_tail(self._log, writer, from_chain, AUDITED_STEPS):
             log.warning(

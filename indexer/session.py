@@ -1,6 +1,6 @@
 """One session with one node: from the log's end and an intersection until something ends it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, assert_never
 
 import structlog
@@ -10,10 +10,9 @@ from indexer import metrics
 from indexer.chain import (
     NO_BLOCK_HEIGHT,
     ORIGIN,
-    BoundaryBlock,
+    Block,
     ChainMessage,
     Point,
-    RollForward,
     Tip,
     TipOrOrigin,
     UnreadableTransaction,
@@ -21,12 +20,13 @@ from indexer.chain import (
 from indexer.decode import decode
 from indexer.eras import EraHistory
 from indexer.errors import OperatorMustAct, Retryable
-from indexer.events import TransactionQuarantined
+from indexer.events import ChainEvent, TransactionQuarantined
 from indexer.follow import Append, Cursor, NodeBehind, Undo, follow
 from indexer.log.port import Log, Writer
+from indexer.log.reach import Reach
 from indexer.log.records import BlockEntry, Opened
 from indexer.log.steps import PlacedEvent, forward_step, place, rollback_step
-from indexer.log.tail import Tail, live_above, read_tail
+from indexer.log.tail import Tail, read_tail
 from indexer.ogmios.connection import ConnectionLost, redacted
 from indexer.ogmios.messages import (
     NEXT_BLOCK,
@@ -93,7 +93,7 @@ class Session:
         self._concerns = make_prefilter([needle for profile in profiles for needle in needles(profile)])
         tail = read_tail(log)
         self._cursor = cursor_of(tail, self._opened)
-        self._retracted: Mapping[tuple[str, str], int] = tail.retracted
+        self._reach = Reach(log, tail)
         self._offer = tail.intersection()
         self._tip: TipOrOrigin = ORIGIN
         self._pending_blocks: list[BlockEntry] = []
@@ -164,9 +164,6 @@ class Session:
     def _take(self, messages: list[ChainMessage]) -> None:
         self._cursor, effects = follow(self._cursor, messages, self._opened.security_parameter)
         self._tip = messages[-1].tip
-        for message in messages:
-            if isinstance(message, RollForward) and not isinstance(message.block, BoundaryBlock):
-                _report_unreadable(message)
         for effect in effects:
             match effect:
                 case Append():
@@ -184,13 +181,17 @@ class Session:
         self._pending_boundaries.update(effect.boundaries)
         for block in effect.blocks:
             entry = BlockEntry(block.height, block.point.slot, block.point.id)
-            events = decode(block, self._profiles) if block.transactions else ()
+            events = self._decoded(block) if block.transactions else ()
             # Telling the time may ask the node, and fail: until then the block is not gathered either.
             placed = place(events, entry, self._time(entry.slot), self._opened.network_magic) if events else ()
             self._pending_blocks.append(entry)
             self._pending_events += placed
             if len(self._pending_events) >= MAX_STEP_EVENTS:
                 self._flush_gathered(effect)
+
+    def _decoded(self, block: Block) -> list[ChainEvent]:
+        _report_unreadable(block)
+        return decode(block, self._profiles)
 
     def _flush_gathered(self, effect: Append) -> None:
         """Closes the step in the middle of a run of blocks: the next one goes on from its last block."""
@@ -243,9 +244,10 @@ class Session:
             tip=self._tip,
             security_parameter=self._opened.security_parameter,
             events=events,
-            retracted=self._retracted,
+            retracted=self._reach.retracted,
         )
         self._writer.append(step)
+        self._reach.written(step.spine)
         metrics.LAST_STEP.set_to_current_time()
         for placed in events:
             metrics.EVENTS.labels(type(placed.event).__struct_config__.tag).inc()
@@ -266,7 +268,7 @@ class Session:
     def _undo(self, effect: Undo) -> None:
         end = self._writer.end
         assert end is not None
-        live = live_above(self._log, effect.to_height)
+        live = self._reach.live_above(effect.to_height)
         step = rollback_step(
             end,
             to=effect.to,
@@ -278,7 +280,7 @@ class Session:
         )
         self._writer.append(step)
         metrics.LAST_STEP.set_to_current_time()
-        self._retracted = read_tail(self._log).retracted
+        self._reach.written(step.spine, live)
         metrics.ROLLBACKS.inc()
         metrics.ROLLBACK_DEPTH.observe(effect.depth_blocks)
         metrics.RETRACTED.inc(len(live))
@@ -329,9 +331,7 @@ def cursor_of(tail: Tail, opened: Opened) -> Cursor:
     )
 
 
-def _report_unreadable(message: RollForward) -> None:
-    block = message.block
-    assert not isinstance(block, BoundaryBlock)
+def _report_unreadable(block: Block) -> None:
     for index, transaction in enumerate(block.transactions):
         if isinstance(transaction, UnreadableTransaction):
             metrics.UNREADABLE.inc()

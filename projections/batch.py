@@ -79,8 +79,9 @@ def fold_batch(records: Sequence[Record], known: Known) -> Folded:
             case "event" | "retraction":
                 step.append(record)
             case "marker":
-                batch.step(step, record.step)
-                step = []
+                if step:
+                    batch.step(step, record.step)
+                    step = []
                 positions.append(_position(record))
             case unreachable:
                 assert_never(unreachable)

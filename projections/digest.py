@@ -27,6 +27,7 @@ _HOW_IT_CAME_TO_BE_KNOWN: Final = [
 ]
 _NOW: Final = sql.SQL("known_until_step IS NULL")
 _ALL: Final = sql.SQL("true")
+_AS_OF: Final = sql.SQL("known_from_step <= {0} AND (known_until_step IS NULL OR known_until_step > {0})")
 
 
 class TableDigest(Struct, frozen=True, order=True):
@@ -74,6 +75,22 @@ def content_digests(connection: Connection) -> tuple[ContentDigest, ...]:
             row = connection.execute(query, (_HOW_IT_CAME_TO_BE_KNOWN,)).fetchone()
             assert row is not None
             found.append(ContentDigest(name, row[0], row[1]))
+    return tuple(found)
+
+
+def digests_as_of(connection: Connection, step: int) -> tuple[ContentDigest, ...]:
+    """Digests of what held once this step was known: of the rows whose span of knowledge holds it.
+
+    For a step up to the consistent one the answer never changes, whatever is written later: only the end of a span may
+    be filled in, and that is left out. Raises DatabaseUnwell, SchemaMismatch.
+    """
+    with _one_moment(connection):
+        found = []
+        for table in TABLES:
+            query = _CONTENT.format(sql.Identifier(table.name), _AS_OF.format(sql.Literal(step)))
+            row = connection.execute(query, (["known_until_step"],)).fetchone()
+            assert row is not None
+            found.append(ContentDigest(table.name, row[0], row[1]))
     return tuple(found)
 
 

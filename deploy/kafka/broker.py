@@ -26,8 +26,9 @@ class BrokerFailed(Retryable):
 class Cluster:
     """Brokers that are controllers too, each with a folder: ``data``, ``server.properties``, ``broker.log``.
 
-    ``properties`` are added to each broker's; in them ``{port}`` stands for its client port. ``format_arguments`` go to
-    the formatting of a new folder. What is in the folder is kept from one start to the next.
+    ``properties`` are added to each broker's; in them ``{port}`` stands for its client port. ``advertised_ports`` are
+    what clients and the other brokers are told to use, where something stands between. ``format_arguments`` go to the
+    formatting of a new folder. What is in the folder is kept from one start to the next.
     """
 
     def __init__(  # noqa: PLR0913  (keywords: what may differ between clusters)
@@ -36,12 +37,14 @@ class Cluster:
         ports: Sequence[int],
         controller_ports: Sequence[int],
         *,
+        advertised_ports: Sequence[int] | None = None,
         properties: Mapping[str, str] | None = None,
         format_arguments: Sequence[str] = (),
         heap: str = "512m",
     ) -> None:
         self._folder = folder.absolute()
         self._ports, self._controller_ports = ports, controller_ports
+        self._advertised_ports = advertised_ports or ports
         self._properties = dict(properties or {})
         self._format_arguments = format_arguments
         self._heap = heap
@@ -49,7 +52,7 @@ class Cluster:
 
     @property
     def bootstrap(self) -> str:
-        return ",".join(f"127.0.0.1:{port}" for port in self._ports)
+        return ",".join(f"127.0.0.1:{port}" for port in self._advertised_ports)
 
     def __enter__(self) -> Self:
         self.start()
@@ -155,7 +158,7 @@ class Cluster:
             "controller.quorum.voters": voters,
             "controller.listener.names": "CONTROLLER",
             "listeners": f"PLAINTEXT://{address},CONTROLLER://127.0.0.1:{self._controller_ports[node]}",
-            "advertised.listeners": f"PLAINTEXT://{address}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._advertised_ports[node]}",
             "log.dirs": str(place / "data"),
             # A mistyped name must not become a topic.
             "auto.create.topics.enable": "false",

@@ -1,15 +1,14 @@
 """Proves a log sound, or names the first thing in it that no writer would have written. Works on every engine."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, assert_never
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from indexer.log.audit_step import check_step
 from indexer.log.audit_window import Window
 from indexer.log.port import Log, LogDamaged, LogEmpty, StoredSpine
-from indexer.log.records import Forward, Rollback
+from indexer.log.records import Forward, Opened, Rollback
 from indexer.log.replay import replay
 
 REPORT_EVERY: Final = 64  # steps
@@ -49,26 +48,26 @@ def verify(log: Log, progress: Callable[[Report], None] = lambda _: None) -> Rep
 
     Raises LogEmpty and LogUnavailable; what is wrong with the log itself is in the report.
     """
-    report = Report(to_step=0)
+    counts, fault = _Counts(), None
     try:
         end = log.end()
         if end is None:
             raise LogEmpty("there is nothing to verify: the log has no step yet")
-        report = Report(to_step=end.spine.step)
+        counts.to_step = end.spine.step
         opened = log.opened()
         window = Window(opened)
         previous: StoredSpine | None = None
-        for stored, groups in replay(log, 0, report.to_step):
+        for stored, groups in replay(log, 0, end.spine.step):
             check_step(opened, previous, stored, groups)
             window.advance(stored.spine, groups)
             previous = stored
-            report = _counted(report, stored)
+            counts.add(stored)
             if stored.spine.step % REPORT_EVERY == 0:
-                progress(report)
-        _check_end(log, previous, report.to_step)
+                progress(counts.report())
+        _check_end(log, previous, end.spine.step)
     except LogDamaged as damage:
         fault = Fault(str(damage), damage.step, damage.partition, damage.seq)
-        report = replace(report, fault=fault)
+    report = counts.report(fault)
     progress(report)
     return report
 
@@ -113,19 +112,41 @@ def _check_end(log: Log, last: StoredSpine | None, to_step: int) -> None:
             )
 
 
-def _counted(report: Report, stored: StoredSpine) -> Report:
-    spine = stored.spine
-    records = sum(each.count - 1 for each in spine.partitions)
-    forward, rollback = isinstance(spine, Forward), isinstance(spine, Rollback)
-    return Report(
-        to_step=report.to_step,
-        steps=report.steps + 1,
-        partitions=len(spine.partitions),
-        blocks=report.blocks + (len(spine.blocks) if isinstance(spine, Forward) else 0),
-        events=report.events + (records if forward else 0),
-        rollbacks=report.rollbacks + rollback,
-        retractions=report.retractions + (records if rollback else 0),
-        height=spine.height,
-        final_height=spine.final_height,
-        digest=stored.digest,
-    )
+class _Counts:
+    """What was found sound so far."""
+
+    def __init__(self) -> None:
+        self.to_step = 0
+        self._last: StoredSpine | None = None
+        self._steps = self._blocks = self._events = self._rollbacks = self._retractions = 0
+
+    def add(self, stored: StoredSpine) -> None:
+        self._last = stored
+        self._steps += 1
+        match stored.spine:
+            case Forward(partitions=partitions, blocks=blocks):
+                self._blocks += len(blocks)
+                self._events += sum([each.count for each in partitions]) - len(partitions)
+            case Rollback(partitions=partitions):
+                self._rollbacks += 1
+                self._retractions += sum([each.count for each in partitions]) - len(partitions)
+            case Opened():
+                pass
+            case unreachable:
+                assert_never(unreachable)
+
+    def report(self, fault: Fault | None = None) -> Report:
+        last = self._last
+        return Report(
+            fault=fault,
+            to_step=self.to_step,
+            steps=self._steps,
+            partitions=len(last.spine.partitions) if last else 0,
+            blocks=self._blocks,
+            events=self._events,
+            rollbacks=self._rollbacks,
+            retractions=self._retractions,
+            height=last.spine.height if last else -1,
+            final_height=last.spine.final_height if last else -1,
+            digest=last.digest if last else "",
+        )

@@ -20,6 +20,12 @@ _SERVER: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
 
 REQUEST_SECONDS: Final = 10.0
 BOOTSTRAP_SECONDS: Final = 15.0
+METADATA_SECONDS: Final = REQUEST_SECONDS / 2
+"""How old a client's knowledge of who leads a partition may be: less than a request lasts.
+
+kafka-python asks for the ends of partitions again and again at a broker that no longer leads them, and learns of the
+new leader only when its metadata grow old: with the default after five minutes, in which a follower stands still.
+"""
 
 
 def _dotted(name: str) -> str:
@@ -46,6 +52,7 @@ class KafkaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         chosen: dict[str, Any] = {
             "security_protocol": self.security_protocol,
             "request_timeout_ms": int(REQUEST_SECONDS * 1000),
+            "metadata_max_age_ms": int(METADATA_SECONDS * 1000),
             "bootstrap_timeout_ms": int(BOOTSTRAP_SECONDS * 1000),
             "reconnect_backoff_max_ms": 1_000,
         }

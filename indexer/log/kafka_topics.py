@@ -15,6 +15,7 @@ from indexer.log.port import LogMismatch
 
 FOR_EVER: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 SAFE: Final = {"unclean.leader.election.enable": "false"}
+LEASE: Final = {"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime", "retention.ms": "3600000"}
 MAX_MESSAGE_BYTES: Final = 8 << 20
 READY_MS: Final = 30_000
 
@@ -39,8 +40,7 @@ class Topics:
     def create_lease(self) -> None:
         """The lease's topic: an hour of heartbeats, each with the time at which the broker took it."""
         with self.admin() as admin:
-            stamped = {"message.timestamp.type": "LogAppendTime", "retention.ms": "3600000"}
-            self._make(admin, self.lease, 1, {"cleanup.policy": "delete"} | stamped)
+            self._make(admin, self.lease, 1, LEASE)
 
     def check(self, partitions: int | None) -> None:
         """Refuses topics that could lose something: raises LogMismatch that names topic and setting.

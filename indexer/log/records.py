@@ -110,6 +110,7 @@ Spine = Opened | Forward | Rollback
 encode_spine = msgspec.json.Encoder().encode
 decode_spine = msgspec.json.Decoder(Spine).decode
 encode_record = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 decode_record = msgspec.json.Decoder(Record).decode
 decode_records = msgspec.json.Decoder(Record).decode_lines
 decode_marker = msgspec.json.Decoder(Marker).decode
@@ -125,7 +126,7 @@ def step_digest(spine: bytes) -> str:
 
 def records_blob(records: Iterable[Record]) -> bytes:
     """The byte form of a step's records in one partition: a JSON document a line."""
-    return b"".join(encode_record(record) + b"\n" for record in records)
+    return _encode_lines(records)
 
 
 def records_digest(blob: bytes) -> str:

@@ -17,7 +17,7 @@ from indexer.events import retraction_id
 from indexer.log.port import Log, LogDamaged, StoredSpine
 from indexer.log.records import Forward, Opened, Record, Rollback, records_blob, records_digest
 from indexer.log.replay import partition_groups
-from indexer.log.steps import PlacedEvent, forward_step, marker_fields
+from indexer.log.steps import PlacedEvent, forward_step, markers
 
 Refetch = Callable[[StoredSpine, Forward], Sequence[PlacedEvent]]
 """The events of a forward step, read from the chain again: given the step before it, and the step."""
@@ -62,10 +62,17 @@ def mend_tail(log: Log, writer: Mender, refetch: Refetch, most_steps: int) -> li
 def _first_torn(log: Log, partition: int, last: int, most_steps: int) -> int:
     """The step after the last that is whole in a partition."""
     for step in range(last, max(-1, last - most_steps), -1):
-        group = next(partition_groups(log, partition, step), [])
-        if group and group[-1].kind == "marker" and group[-1].step == step:
+        if _holds(log, partition, step):
             return step + 1
     raise LogDamaged(f"partition {partition} lacks its last {most_steps} steps", partition=partition)
+
+
+def _holds(log: Log, partition: int, step: int) -> bool:
+    """Whether a partition has the step's marker. Records of an earlier step, doubled, may stand before it."""
+    for group in partition_groups(log, partition, step):
+        if group[-1].kind == "marker" and group[-1].step >= step:
+            return group[-1].step == step
+    return False
 
 
 def _made_again(log: Log, partition: int, step: int, refetch: Refetch) -> list[Record]:
@@ -108,7 +115,7 @@ def _made_again(log: Log, partition: int, step: int, refetch: Refetch) -> list[R
             pass
         case unreachable:
             assert_never(unreachable)
-    records.append(Record(seq=said.last_seq, step=step, **marker_fields(stored.spine, partition)))
+    records.append([*markers(stored.spine, (each.last_seq for each in stored.spine.partitions))][partition])
     if records_digest(records_blob(records)) != said.digest:
         raise LogDamaged(
             f"step {step} is torn in partition {partition}, and what it lost can't be made again",

@@ -1,7 +1,7 @@
 """Steps, made from what the follower knows: numbers, identities, markers and digests. The same for each engine."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, assert_never
 
 from msgspec import Raw, Struct
@@ -235,32 +235,34 @@ class _Draft:
 
     def seal(self, spine: Spine) -> Step:
         """The step: a marker ends each partition's records, then the spine takes their ranges and digests."""
-        for partition in range(self.partitions):
-            self.add(partition, **marker_fields(spine, partition))
-        blobs = tuple(records_blob(records) for records in self._records)
+        seqs = [self._next_seq(partition) for partition in range(self.partitions)]
+        for records, marker in zip(self._records, markers(spine, seqs), strict=True):
+            records.append(marker)
+        blobs = tuple(map(records_blob, self._records))
         ranges = tuple(
-            PartitionRange(records[0].seq, records[-1].seq, len(records), records_digest(blob))
-            for records, blob in zip(self._records, blobs, strict=True)
+            PartitionRange(first, first + len(records) - 1, len(records), records_digest(blob))
+            for first, records, blob in zip(self._first_seqs, self._records, blobs, strict=True)
         )
         return Step(replace(spine, partitions=ranges), tuple(map(tuple, self._records)), blobs)
 
 
-def marker_fields(spine: Spine, partition: int) -> dict[str, Any]:
-    """What a step's marker says in a partition, all but its number: where the chain stands after the step."""
-    marker = Marker(
-        step=spine.step,
-        step_kind=step_kind(spine),
-        final_height=spine.final_height,
-        tip_height=NO_BLOCK_HEIGHT if isinstance(spine.tip, str) else spine.tip.height,
-    )
-    return {
-        "kind": "marker",
-        "id": f"{spine.step}/{partition}",
-        "slot": 0 if isinstance(spine.point, str) else spine.point.slot,
-        "height": spine.height,
-        "block": "" if isinstance(spine.point, str) else spine.point.id,
-        "body": Raw(encode_marker(marker)),
-    }
+def markers(spine: Spine, seqs: Iterable[int]) -> Iterator[Record]:
+    """A step's markers, given the number of each partition's: they say where the chain stands after the step."""
+    tip_height = NO_BLOCK_HEIGHT if isinstance(spine.tip, str) else spine.tip.height
+    said = Marker(step=spine.step, step_kind=step_kind(spine), final_height=spine.final_height, tip_height=tip_height)
+    body = Raw(encode_marker(said))
+    slot, block = (0, "") if isinstance(spine.point, str) else (spine.point.slot, spine.point.id)
+    for partition, seq in enumerate(seqs):
+        yield Record(
+            seq=seq,
+            step=spine.step,
+            kind="marker",
+            id=f"{spine.step}/{partition}",
+            slot=slot,
+            height=spine.height,
+            block=block,
+            body=body,
+        )
 
 
 def step_kind(spine: Spine) -> Literal["opened", "forward", "rollback"]:

@@ -1,18 +1,27 @@
-"""What a follower needs of the log's own tail, at start and at a rollback: the log is the hot set, not memory."""
+"""What a follower needs of the log's own tail at its start: the log is the hot set, not memory."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final, assert_never
 
 from msgspec import Struct
 
 from indexer.chain import NO_BLOCK_HEIGHT, Point, PointOrOrigin
 from indexer.log.port import Log, LogDamaged, LogEmpty, StoredSpine
-from indexer.log.records import BlockEntry, Forward, Opened, Record, Rollback, Spine
+from indexer.log.records import BlockEntry, Forward, Opened, Record, Rollback
 
 DENSE_POINTS: Final = 16  # most forks are a block or two deep: near the tip every block is offered
 BEYOND: Final = (1.25, 1.5, 2.0)  # times k below the end: found there, a fork that is too deep can be named as one
 READ_RECORDS: Final = 2_000
+
+
+class Held(Struct, frozen=True):
+    """Blocks of the current chain, from the lowest height to the highest, that one step put there."""
+
+    step: int
+    lowest: int
+    highest: int
+    counts: Mapping[int, int]  # partition -> the step's records there, its marker too; where it holds events
 
 
 class Tail(Struct, frozen=True):
@@ -23,7 +32,9 @@ class Tail(Struct, frozen=True):
     older: tuple[BlockEntry, ...]  # a few below it, newest first
     since: PointOrOrigin  # where the log begins
     boundaries: Mapping[str, str]  # block id -> id of the Byron boundary block before it, for ``blocks``
+    held: tuple[Held, ...]  # the steps that hold the blocks above the final height, oldest first
     retracted: Mapping[tuple[str, str], int]  # (fact, block id) -> retractions so far, of blocks that may come again
+    left: Mapping[str, int]  # block id -> height, of the blocks in ``retracted``
 
     @property
     def points(self) -> tuple[PointOrOrigin, ...]:
@@ -67,7 +78,10 @@ def read_tail(log: Log) -> Tail:
     blocks: list[BlockEntry] = []
     older: list[BlockEntry] = []
     boundaries: dict[str, str] = {}
+    held: list[Held] = []
     for spine, on_chain in current_chain(log):
+        if on_chain[0].height > final:
+            held.append(held_by(spine, on_chain[-1].height, on_chain[0].height))
         for block in on_chain:
             if not blocks or blocks[-1].height > final:
                 blocks.append(block)
@@ -78,33 +92,13 @@ def read_tail(log: Log) -> Tail:
                 wanted = [height for height in wanted if height < block.height]
         if blocks and blocks[-1].height <= final and not wanted:
             break
-    return Tail(end, tuple(blocks), tuple(older), opened.since, boundaries, _retracted(log, end, k))
+    retracted, left = _retracted(log, end, k)
+    return Tail(end, tuple(blocks), tuple(older), opened.since, boundaries, tuple(reversed(held)), retracted, left)
 
 
-def live_above(log: Log, height: int) -> list[tuple[int, Record]]:
-    """The events still live above a height, with their partitions, in the log's order within each.
-
-    What is above the height and on the current chain now was put there by one step for each block, the last that
-    holds it; all that was there before, a rollback has retracted. Height must not be below the final height.
-    """
-    end = log.end()
-    if end is None:
-        return []
-    above: dict[int, set[str]] = {}
-    spines: list[Spine] = []
-    for spine, on_chain in current_chain(log):
-        ids = {block.id for block in on_chain if block.height > height}
-        if ids:
-            above[spine.step] = ids
-            spines.append(spine)
-        if on_chain[-1].height <= height:
-            break
-    return [
-        (partition, record)
-        for partition in range(len(end.spine.partitions))
-        for record in _records_of(log, partition, spines[::-1])
-        if record.kind == "event" and record.block in above[record.step]
-    ]
+def held_by(spine: Forward, lowest: int, highest: int) -> Held:
+    counts = {partition: each.count for partition, each in enumerate(spine.partitions) if each.count > 1}
+    return Held(spine.step, lowest, highest, counts)
 
 
 def current_chain(log: Log) -> Iterator[tuple[Forward, list[BlockEntry]]]:
@@ -128,34 +122,42 @@ def current_chain(log: Log) -> Iterator[tuple[Forward, list[BlockEntry]]]:
                 assert_never(unreachable)
 
 
-def _retracted(log: Log, end: StoredSpine, security_parameter: int) -> dict[tuple[str, str], int]:
-    """How often each fact was retracted in each block above the final height.
+def _retracted(
+    log: Log, end: StoredSpine, security_parameter: int
+) -> tuple[Mapping[tuple[str, str], int], Mapping[str, int]]:
+    """How often each fact was retracted in each block above the final height, and the heights of those blocks.
 
     Read from the first step in which the chain was ever higher than that: a block that may come again may have been
     applied and retracted long before the last step that holds the final block.
     """
     final = end.spine.final_height
-    rollbacks: list[Spine] = []
+    rollbacks: list[Rollback] = []
     for stored in log.spine_backwards():
         reached = stored.spine.final_height + security_parameter  # the highest block so far, unless it is below k
         if stored.spine.final_height > NO_BLOCK_HEIGHT and reached <= final:
             break
         if isinstance(stored.spine, Rollback):
             rollbacks.append(stored.spine)
-    return Counter(
-        (record.fact, record.block)
-        for partition in range(len(end.spine.partitions))
-        for record in _records_of(log, partition, rollbacks[::-1])
-        if record.kind == "retraction" and record.height > final
-    )
+    retracted: Counter[tuple[str, str]] = Counter()
+    left: dict[str, int] = {}
+    for partition in range(len(end.spine.partitions)):
+        # A marker alone is not worth the reading.
+        counts = {each.step: count for each in rollbacks if (count := each.partitions[partition].count) > 1}
+        for record in records_of(log, partition, counts):
+            if record.kind == "retraction" and record.height > final:
+                retracted[record.fact, record.block] += 1
+                left[record.block] = record.height
+    return retracted, left
 
 
-def _records_of(log: Log, partition: int, spines: Sequence[Spine]) -> Iterator[Record]:
-    """The records of these steps (ascending) in one partition, markers too. Raises LogDamaged where any is missing."""
-    missing = {spine.step: spine.partitions[partition].count for spine in spines}
-    missing = {step: count for step, count in missing.items() if count > 1}  # a marker alone is not worth the reading
-    if not missing:
+def records_of(log: Log, partition: int, counts: Mapping[int, int]) -> Iterator[Record]:
+    """The records of these steps in one partition, markers too, given how many each has there.
+
+    Raises LogDamaged where any is missing.
+    """
+    if not counts:
         return
+    missing = dict(counts)
     offset, last = log.offset_of_step(partition, min(missing)), max(missing)
     reached = -1
     while reached < last:
@@ -167,6 +169,6 @@ def _records_of(log: Log, partition: int, spines: Sequence[Spine]) -> Iterator[R
                 missing[record.step] -= 1
                 yield record
         offset, reached = batch.next_offset, batch.records[-1].step
-    for step, count in missing.items():
-        if count:
-            raise LogDamaged(f"{count} records of step {step} are missing", step=step, partition=partition)
+    for step in sorted(missing):
+        if missing[step]:
+            raise LogDamaged(f"{missing[step]} records of step {step} are missing", step=step, partition=partition)

@@ -174,17 +174,18 @@ def _message(answer: _Answer | _AnswerHeader | _AnswerRaw, transactions: tuple[o
     result = answer.result
     if result is UNSET:
         raise _failure("nextBlock", answer.error)
-    if isinstance(result.tip, Tip) and max(result.tip.slot, result.tip.height) > _LARGEST:
+    tip = result.tip
+    if isinstance(tip, Tip) and (tip.slot > _LARGEST or tip.height > _LARGEST):
         raise InvalidFrame("the tip's slot or height is beyond 64 bits")
     if isinstance(result, _Backward):
-        return RollBackward(result.point, result.tip)
+        return RollBackward(result.point, tip)
     block = result.block
     # These become the log's links and what is offered to other nodes; the pattern in the types would cost more.
     if not _is_hash(block.id) or not (_is_hash(block.ancestor) or block.ancestor == "genesis"):
         raise InvalidFrame(f"ids are 64 hex digits, not {block.id!r} (ancestor {block.ancestor!r})")
     if isinstance(block, _Ebb):
-        return RollForward(BoundaryBlock(block.id, block.height, block.ancestor), result.tip)
-    return RollForward(Block(Point(block.slot, block.id), block.height, block.ancestor, transactions), result.tip)  # type: ignore[arg-type]  # the callers pass what their decoder made
+        return RollForward(BoundaryBlock(block.id, block.height, block.ancestor), tip)
+    return RollForward(Block(Point(block.slot, block.id), block.height, block.ancestor, transactions), tip)  # type: ignore[arg-type]  # the callers pass what their decoder made
 
 
 class Intersection(Struct, frozen=True):

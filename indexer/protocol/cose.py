@@ -10,6 +10,8 @@ from indexer.protocol.reading import read_json_draft, read_payload
 
 SIGN1_TAG: Final = 18
 SIGNATURE_BYTES: Final = 64
+ENVELOPE: Final = ("protected", "unprotected", "payload", "signature")
+"""The parts of a COSE_Sign1, in their order."""
 
 ALGORITHMS: Final = {-47: "ES256K", -8: "EdDSA", -19: "Ed25519", -7: "ES256", -9: "ESP256"}
 """COSE numbers of the algorithms that the protocol knows (RFC 9053, 8812, 9864)."""
@@ -101,13 +103,15 @@ def read_cose(raw: bytes) -> CoseView:
         if message.tag != SIGN1_TAG:
             return CoseView(departures=(*departures, "wrong_tag"), unreadable="wrong_tag")
         message = message.value
-    if not isinstance(message, tuple) or len(message) != 4:
+    if not isinstance(message, tuple) or len(message) != len(ENVELOPE):
         return CoseView(tagged=tagged, departures=(*departures, "not_a_sign1_array"), unreadable="not_a_sign1_array")
     return _view(tagged, message, departures)
 
 
 def _view(tagged: bool, message: tuple[Value, ...], departures: list[str]) -> CoseView:
-    protected, unprotected, payload, signature = message
+    parts = dict(zip(ENVELOPE, message, strict=True))
+    protected, unprotected = parts["protected"], parts["unprotected"]
+    payload, signature = parts["payload"], parts["signature"]
     algorithm = _headers(protected, unprotected, departures)
     if not isinstance(signature, bytes):
         departures.append("signature_not_bytes")

@@ -23,22 +23,25 @@ JSON_CHALLENGE: Final = "json_challenge"  # JSON text with a challenge and a cou
 JSON_TIMESTAMP: Final = "json_timestamp"  # JSON text with a timestamp
 JSON_OTHER: Final = "json"
 
-_UINT = (0, (1 << 64) - 1)
-_INT = (-(1 << 64), (1 << 64) - 1)
+UINT: Final = (0, (1 << 64) - 1)
+INT: Final = (-(1 << 64), (1 << 64) - 1)
+
+PAYLOAD_FIELDS: Final = {1: "battery_id", 2: "challenge", 3: "counter", 4: "state", 5: "schema_version"}
+"""The payload's keys, all required."""
 
 STATE_FIELDS: Final[dict[int, tuple[str, tuple[int, int], bool]]] = {
     # key: name, range by the CDDL, required
     1: ("soh_bp", (0, 12_000), True),
     2: ("soc_bp", (0, 10_500), True),
-    3: ("cycle_count", _UINT, True),
-    4: ("full_charge_capacity_mah", _UINT, True),
-    5: ("nominal_capacity_mah", _UINT, False),
-    6: ("voltage_mv", _UINT, True),
-    7: ("current_ma", _INT, True),
-    8: ("temp_min_c", _INT, True),
-    9: ("temp_max_c", _INT, True),
-    10: ("energy_throughput_wh", _UINT, False),
-    11: ("cell_count", _UINT, False),
+    3: ("cycle_count", UINT, True),
+    4: ("full_charge_capacity_mah", UINT, True),
+    5: ("nominal_capacity_mah", UINT, False),
+    6: ("voltage_mv", UINT, True),
+    7: ("current_ma", INT, True),
+    8: ("temp_min_c", INT, True),
+    9: ("temp_max_c", INT, True),
+    10: ("energy_throughput_wh", UINT, False),
+    11: ("cell_count", UINT, False),
 }
 CELL_VOLTAGES_KEY: Final = 12
 
@@ -106,7 +109,7 @@ class _Fields:
         if isinstance(value, int):
             if not bounds[0] <= value <= bounds[1]:
                 self.departures.append(f"{name}_out_of_range")
-            return value if _INT[0] <= value <= _INT[1] else None
+            return value if INT[0] <= value <= INT[1] else None
         self.wrong(name, value)
         return None
 
@@ -121,30 +124,30 @@ class _Fields:
         self.departures.append(f"{name}_{kind}")
 
 
-_PAYLOAD_KEYS: Final = frozenset(range(1, 6))
-_STATE_KEYS: Final = frozenset(range(1, 13))
+_STATE_KEYS: Final = frozenset((*STATE_FIELDS, CELL_VOLTAGES_KEY))
 
 
 def _reading(payload: Map, fields: _Fields) -> tuple[Reading, str]:
-    top = fields.take(payload, "unknown_key", _PAYLOAD_KEYS)
-    battery_id = fields.octets("battery_id", top.get(1))
-    if isinstance(top.get(1), bytes):
+    taken = fields.take(payload, "unknown_key", frozenset(PAYLOAD_FIELDS))
+    top = {PAYLOAD_FIELDS[key]: value for key, value in taken.items()}
+    battery_id = fields.octets("battery_id", top.get("battery_id"))
+    if isinstance(top.get("battery_id"), bytes):
         fields.departures += battery_id_departures(bytes.fromhex(battery_id or ""))
     form = _form(top)
     challenge = None
     if form == PROFILE_FORM:
-        challenge = fields.octets("challenge", top.get(2))
+        challenge = fields.octets("challenge", top.get("challenge"))
         if challenge is not None and len(challenge) != 2 * CHALLENGE_BYTES:
             fields.departures.append("challenge_not_32_bytes")
     else:
         fields.departures.append(f"legacy_{form}")
     counter = None
-    if form != VALIDITY_INTERVAL or not isinstance(top.get(2), int):
-        counter = fields.integer("counter", top.get(3), _UINT)
-    version = fields.integer("schema_version", top.get(5), _INT)
+    if form != VALIDITY_INTERVAL or not isinstance(top.get("challenge"), int):
+        counter = fields.integer("counter", top.get("counter"), UINT)
+    version = fields.integer("schema_version", top.get("schema_version"), INT)
     if version is not None and version != SCHEMA_VERSION:
         fields.departures.append("schema_version_other")
-    state = top.get(4)
+    state = top.get("state")
     values: dict[str, Any] = {}
     if isinstance(state, Map):
         values = _state(state, fields)
@@ -154,13 +157,13 @@ def _reading(payload: Map, fields: _Fields) -> tuple[Reading, str]:
     return reading, form
 
 
-def _form(top: dict[int, Value]) -> str:
-    """Which form of the payload this is, by the type of key 2.
+def _form(top: dict[str, Value]) -> str:
+    """Which form of the payload this is, by the type of the challenge (key 2).
 
     Two drafts write unsigned integers under keys 2 and 3: (slot, counter) and (valid from, valid until). An interval
     does not end before it begins, and no counter reaches a slot's size (10^8): that tells them apart.
     """
-    challenge, third = top.get(2), top.get(3)
+    challenge, third = top.get("challenge"), top.get("counter")
     if isinstance(challenge, Map):
         return VALIDITY_INTERVAL
     if not isinstance(challenge, int):
@@ -184,7 +187,7 @@ def _cell_voltages(value: Value, fields: _Fields) -> tuple[int, ...] | None:
     if not isinstance(value, tuple):
         fields.wrong("cell_voltages_mv", value)
         return None
-    cells = tuple(fields.integer("cell_voltages_mv", cell, _UINT) for cell in value)
+    cells = tuple(fields.integer("cell_voltages_mv", cell, UINT) for cell in value)
     whole = tuple(cell for cell in cells if cell is not None)
     return whole if len(whole) == len(cells) else None
 
@@ -218,6 +221,6 @@ def read_json_draft(raw: bytes) -> PayloadView | None:
     form = JSON_CHALLENGE if "challenge" in draft else JSON_TIMESTAMP if "timestamp" in draft else JSON_OTHER
     reading = Reading(
         battery_id=battery_id.encode().hex() if isinstance(battery_id, str) else None,
-        counter=counter if type(counter) is int and _INT[0] <= counter <= _INT[1] else None,
+        counter=counter if type(counter) is int and INT[0] <= counter <= INT[1] else None,
     )
     return PayloadView(reading, form=form, departures=(f"legacy_{form}",))

@@ -4,6 +4,7 @@ import argparse
 import gc
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -23,18 +24,14 @@ SECTIONS: Final[dict[str, Callable[[Plan], Iterable[Section]]]] = {
     "log": lambda plan: [log_speed.measure(plan)],
     "memory": lambda plan: [memory.measure(plan)],
     "projection": lambda plan: [projecting.measure(plan)],
+    "kafka": lambda plan: [kafka.measure(plan)],
 }
-
-ON_REQUEST: Final[dict[str, Callable[[Plan], Iterable[Section]]]] = {"kafka": lambda plan: [kafka.measure(plan)]}
-"""Starts a broker, which needs Java and Maven: `--only kafka`."""
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     arguments.add_argument("--quick", action="store_true", help="seconds instead of minutes: shows that it runs")
-    arguments.add_argument(
-        "--only", action="append", choices=[*SECTIONS, *ON_REQUEST], help="only this section; may be repeated"
-    )
+    arguments.add_argument("--only", action="append", choices=[*SECTIONS], help="only this section; may be repeated")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file as well")
     arguments.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables to this file as well")
     chosen = arguments.parse_args()
@@ -49,8 +46,11 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     for name in chosen.only or SECTIONS:
+        if name == "kafka" and not chosen.only and not (shutil.which("java") and shutil.which("mvn")):
+            progress.print("left out: kafka, which needs Java 17 and Maven")
+            continue
         with progress.status(f"measuring: {name}"):
-            sections += (SECTIONS | ON_REQUEST)[name](QUICK if chosen.quick else Plan())
+            sections += SECTIONS[name](QUICK if chosen.quick else Plan())
     report = Report(began | {"load after": round(os.getloadavg()[0], 1)}, tuple(sections))
     screen = Console()
     print_report(report, screen if screen.is_terminal else Console(width=160))

@@ -16,7 +16,7 @@ from deploy.devnet.recording import load
 from deploy.devnet.server import serve
 from indexer.chain import ORIGIN, Point, Tip
 from indexer.errors import OperatorMustAct
-from indexer.follow import ChainBroken, RollbackTooDeep
+from indexer.follow import ChainBroken, NodeBehind, RollbackTooDeep
 from indexer.log.audit import verify
 from indexer.log.kafka import KafkaLog
 from indexer.log.port import LogBusy, LogDamaged, LogMismatch
@@ -24,6 +24,7 @@ from indexer.log.records import Forward, Rollback
 from indexer.log.replay import replay
 from indexer.log.urls import open_log
 from indexer.ogmios.node import NodeRefused, inspect_node
+from indexer.outside import OgmiosNodes
 from indexer.refetch import refetch
 from indexer.run import FollowOptions, run_follower
 from indexer.session import Progress
@@ -402,9 +403,14 @@ def test_blocks_of_a_step_are_read_again_while_the_chain_has_them(url: str) -> N
         log.close()
         assert isinstance(stored.spine, Forward)
         eras = inspect_node(node.url).eras
-        assert refetch(node.url, eras, (PROFILE,), MAGIC, (before, stored.spine)) == []
-    with serve(devnet(3)) as other, pytest.raises(LogDamaged, match="no longer has its blocks"):
-        refetch(other.url, eras, (PROFILE,), MAGIC, (stored, stored.spine))
+        assert refetch((OgmiosNodes(), node.url), eras, (PROFILE,), MAGIC, (before, stored.spine)) == []
+    another = devnet(3)
+    with serve(another) as other:
+        with pytest.raises(NodeBehind):
+            refetch((OgmiosNodes(), other.url), eras, (PROFILE,), MAGIC, (stored, stored.spine))
+        another.grow(stored.spine.height)
+        with pytest.raises(LogDamaged, match="no longer has its blocks"):
+            refetch((OgmiosNodes(), other.url), eras, (PROFILE,), MAGIC, (stored, stored.spine))
 
 
 def test_nobody_listening_is_tried_a_few_times_and_then_left_to_the_caller(url: str) -> None:

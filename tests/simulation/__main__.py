@@ -11,12 +11,13 @@ from pathlib import Path
 
 import click
 import msgspec
+import structlog
 
-from tests.simulation.plan import CALM, LONG, STORM, Plan, make_plan
+from tests.simulation.plan import CALM, LIVE, LONG, STORM, Plan, make_plan
 from tests.simulation.run import Result, nothing, outcome_of
 from tests.simulation.shrink import shrink
 
-MIXES = {"storm": (STORM, 600), "long": (LONG, 6_000), "calm": (CALM, 20_000)}
+MIXES = {"storm": (STORM, 600), "long": (LONG, 6_000), "live": (LIVE, 10_000), "calm": (CALM, 20_000)}
 """Weights of actions, and blocks by which chains grow in one run: its memory and the time to shrink it follow."""
 
 SHRINK_SECONDS = 120.0
@@ -36,7 +37,9 @@ def main(  # noqa: PLR0917  # click passes them by name
     if replay is not None:
         _run(msgspec.json.decode(replay.read_bytes(), type=Plan), f"--replay {replay}", shrink_seconds)
         return
-    gc.disable()  # a run's blocks are one web of references: it is let go of between runs, at once
+    gc.disable()  # a run lets go of its web of references by itself; what is left is looked for between runs
+    gc.freeze()
+    structlog.configure(cache_logger_on_first_use=True)  # or each rollback would make a logger, to say nothing
     total, began, shown, number = nothing(), time.process_time(), 0.0, only or 0
     while total.blocks < blocks:
         plan = run_plan(seed, number, mix)

@@ -39,20 +39,26 @@ class Tree:
         self.by_id: dict[str, SimBlock] = {}
         self.first = SimBlock(self, None, salt)
 
+    def let_go(self) -> None:
+        """Blocks name their children and their parent: without the former they are no longer a web."""
+        for block in self.by_id.values():
+            block.children.clear()
+        self.by_id.clear()
+
 
 class SimBlock:
     """A block. ``ours`` holds the numbers of its transactions that concern us, with their places in it."""
 
-    __slots__ = ("_children", "_tree", "entry", "next_number", "ours", "parent", "parent_id", "transactions")
+    __slots__ = ("_tree", "children", "entry", "next_number", "ours", "parent", "parent_id", "transactions")
 
     def __init__(self, tree: Tree, parent: "SimBlock | None", salt: int) -> None:
         self.parent, self._tree = parent, tree
         mix = tree.mix
         self.parent_id = parent.entry.id if parent else "genesis"
-        made = blake2b(b"%s/%d" % (self.parent_id.encode(), salt), digest_size=32)
-        dice = made.digest()
+        dice = blake2b(b"%s/%d" % (self.parent_id.encode(), salt), digest_size=32).digest()
+        name = dice.hex()
         height, slot = (parent.entry.height, parent.entry.slot) if parent else (-1, 0)
-        self.entry: BlockEntry = BlockEntry(height + 1, slot + 1 + dice[0] % 40, made.hexdigest())
+        self.entry: BlockEntry = BlockEntry(height + 1, slot + 1 + dice[0] % 40, name)
         first = parent.next_number if parent else 0
         self.ours: tuple[tuple[int, int], ...] = ()
         self.transactions = 0
@@ -65,13 +71,13 @@ class SimBlock:
         elif dice[1] < mix.ours + mix.foreign:
             self.transactions = 1 + dice[2] % 3
         self.next_number: int = first + len(self.ours)
-        self._children: dict[int, SimBlock] = {}
+        self.children: dict[int, SimBlock] = {}
         tree.by_id[self.entry.id] = self
 
     def child(self, salt: int) -> "SimBlock":
-        found = self._children.get(salt)
+        found = self.children.get(salt)
         if found is None:
-            found = self._children[salt] = SimBlock(self._tree, self, salt)
+            found = self.children[salt] = SimBlock(self._tree, self, salt)
         return found
 
     @property

@@ -5,7 +5,7 @@ offset 2 * step in each partition; the odd offset after it takes a copy of an ea
 leaves it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -37,6 +37,7 @@ class Store:
         self.steps: list[Step] = []
         self.spines: list[StoredSpine] = []
         self.torn: Torn | None = None
+        self.mended = 0  # how often damage was made good
         self.copies: dict[tuple[int, int], int] = {}  # (partition, odd offset) -> step
         self.hanging: tuple[Step, str] | None = None
         self.hanging_commits = False
@@ -72,6 +73,7 @@ class Store:
         """What an operator, or a repair, does to a damaged log: the missing parts are written again."""
         self.torn = None
         self.copies.clear()
+        self.mended += 1
 
     def segments(self, partition: int, offset: int) -> Iterator[tuple[int, Step]]:
         """(offset, step) from an offset on, as they lie."""
@@ -99,10 +101,10 @@ class SimWriter:
         store.fenced_by(log.process.name)
         self._epoch = store.epoch
         self._broken = False
-        log.process.end()
+        log.effect_ends("fence")
         log.effect_begins("read end")
         self._end = store.spines[store.visible - 1] if store.visible else None
-        log.process.end()
+        log.effect_ends("read end")
 
     @property
     def end(self) -> StoredSpine | None:
@@ -110,15 +112,15 @@ class SimWriter:
 
     def append(self, step: Step) -> StoredSpine:
         log, store = self._log, self._log.store
-        log.effect_begins("append")
-        require_next(self._end, step)
         if self._broken:
             raise LogUnavailable("this writer failed before; make a new one and read its end")
+        self._broken = True
+        log.effect_begins("append")
+        require_next(self._end, step)
         outcome = log.take_fault()
         if self._epoch != store.epoch:
             log.count("zombie fenced")
             raise Fenced("another follower took the log over")
-        self._broken = True
         if outcome:
             log.count(f"append: {outcome}")
         if log.process.killed_in_the_middle():
@@ -136,17 +138,36 @@ class SimWriter:
             case "tear" | "lose silently":
                 store.commit(step, log.process.name)
                 store.torn = log.tear(step.spine.step, len(step.blobs), known=outcome == "tear")
-                log.process.end()
+                log.effect_ends("append")
                 if outcome == "tear":
                     raise LogUnavailable("time-out")
             case _:
                 store.commit(step, log.process.name)
-                log.process.end()
+                log.effect_ends("append")
                 if outcome == "unavailable after":
                     raise LogUnavailable("time-out")
         self._broken = False
         self._end = store.spines[-1]
         return self._end
+
+    def mend(self, partition: int, records: Sequence[Record]) -> None:
+        """As the Kafka engine: a step's lost records, written again. They must be what was lost, and lost."""
+        log, store = self._log, self._log.store
+        log.effect_begins("mend")
+        if self._epoch != store.epoch:
+            log.count("zombie fenced")
+            raise Fenced("another follower took the log over")
+        torn = store.torn
+        if torn is None or partition not in torn.partitions:
+            raise InvariantBroken("mend", f"partition {partition} is whole, but step {records[0].step} is mended")
+        if tuple(records) != store.steps[torn.step].records[partition]:
+            raise InvariantBroken("mend", f"step {torn.step}, partition {partition}: mended with {records}")
+        torn.partitions -= {partition}
+        if not torn.partitions and not torn.spine:
+            store.torn = None
+            store.mended += 1
+        log.count("partition mended by the follower")
+        log.effect_ends("mend")
 
     def close(self) -> None:
         pass
@@ -161,13 +182,15 @@ class SimLog:
         process: Process,
         *,
         effect_begins: Callable[[str], None],
+        effect_ends: Callable[[str], None],
         take_fault: Callable[[], Outcome | None],
         take_read_fault: Callable[[], bool],
         tear: Callable[..., Torn],
         count: Callable[[str], None],
     ) -> None:
         self.store, self.process = store, process
-        self.effect_begins, self.take_fault, self.tear, self.count = effect_begins, take_fault, tear, count
+        self.effect_begins, self.effect_ends = effect_begins, effect_ends
+        self.take_fault, self.tear, self.count = take_fault, tear, count
         self._take_read_fault = take_read_fault
 
     @contextmanager
@@ -178,6 +201,7 @@ class SimLog:
             raise LogBusy("another follower writes")
         self.store.holder = self.process
         try:
+            self.effect_ends("lease")
             yield
         finally:
             if self.store.holder is self.process:
@@ -234,14 +258,15 @@ class SimLog:
         if self._take_read_fault():
             self.count("read: unavailable")
             raise LogUnavailable("no broker answers")
-        self.process.end()
+        self.effect_ends(what)
 
 
 class PlainLog:
-    """The same bytes for the checks at the end of a run: decoded anew, and nothing goes wrong."""
+    """The same bytes for the checks at the end of a run: decoded anew, once, and nothing goes wrong."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._decoded: dict[int, list[list[Record]]] = {}  # partition -> step -> records
 
     @contextmanager
     def lease(self) -> Iterator[None]:
@@ -265,9 +290,11 @@ class PlainLog:
         return iter(self._store.spines[::-1])
 
     def read(self, partition: int, offset: int, limit: int) -> Batch:
+        decoded = self._decoded.setdefault(partition, [])
+        decoded += (decode_records(step.blobs[partition]) for step in self._store.steps[len(decoded) :])
         records: list[Record] = []
-        while offset < len(self._store.steps) and len(records) < limit:
-            records += decode_records(self._store.steps[offset].blobs[partition])
+        while offset < len(decoded) and len(records) < limit:
+            records += decoded[offset]
             offset += 1
         return Batch(tuple(records), offset)
 

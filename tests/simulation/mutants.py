@@ -17,6 +17,7 @@ class Mutant(Struct, frozen=True):
 
 FOLLOW, SESSION, RUN = "indexer/follow.py", "indexer/session.py", "indexer/run.py"
 STEPS, TAIL, PORT, AUDIT = "indexer/log/steps.py", "indexer/log/tail.py", "indexer/log/port.py", "indexer/log/audit.py"
+REACH, REPAIR, MESSAGES = "indexer/log/reach.py", "indexer/log/repair.py", "indexer/ogmios/messages.py"
 SQLITE, STORE, BATCH = "indexer/log/sqlite.py", "projections/store.py", "projections/batch.py"
 
 MUTANTS: Final = (
@@ -46,9 +47,30 @@ MUTANTS: Final = (
     Mutant("zombie not fenced", SQLITE, "if epoch != self._epoch:", "if epoch < self._epoch:"),
     Mutant(
         ">= for > above the point",
-        TAIL,
-        "ids = {block.id for block in on_chain if block.height > height}",
-        "ids = {block.id for block in on_chain if block.height >= height}",
+        REACH,
+        "height < record.height <= highest[record.step]",
+        "height <= record.height <= highest[record.step]",
+    ),
+    Mutant(
+        "a step that is cut in two is retracted whole",
+        REACH,
+        "height < record.height <= highest[record.step]",
+        "height < record.height",
+    ),
+    Mutant(
+        "a step that was left is still held",
+        REACH,
+        "while self._held and self._held[-1].lowest > height:",
+        "while self._held and self._held[-1].lowest > height + 1:",
+    ),
+    Mutant(
+        "steps are forgotten too early", REACH, "highest <= spine.final_height:", "highest <= spine.final_height + 1:"
+    ),
+    Mutant(
+        "retractions are forgotten too early",
+        REACH,
+        "if height <= final_height}",
+        "if height <= final_height + 2}",
     ),
     Mutant(
         "the block at the point is left too",
@@ -71,9 +93,8 @@ MUTANTS: Final = (
     Mutant(
         "marker forgotten where nothing happened",
         STEPS,
-        "        for partition in range(self.partitions):\n            self.add(",
-        "        for partition in range(self.partitions):\n            if self._records[partition] or not partition:"
-        "\n             self.add(",
+        "            records.append(marker)\n",
+        "            if records or marker.id.endswith('/0'):\n                records.append(marker)\n",
     ),
     Mutant(
         "incarnation always 1",
@@ -124,6 +145,30 @@ MUTANTS: Final = (
         "if entry.id == point.id and entry.slot == point.slot:",
         "if entry.slot <= point.slot:",
     ),
+    Mutant(
+        "a rollback overtakes the blocks that arrived with it",
+        FOLLOW,
+        "        assert isinstance(point, Point)\n        self._end_run()\n",
+        "        assert isinstance(point, Point)\n",
+    ),
+    Mutant(
+        "a node that once could not answer is set aside for good",
+        MESSAGES,
+        "return RequestFailed(method, error.code, error.message)",
+        "return InvalidFrame(error.message)",
+    ),
+    Mutant(
+        "a node that once did not say who it is is refused for good",
+        "indexer/ogmios/endpoints.py",
+        "            unwell[url] = str(error)\n        except",
+        "            refused[url] = str(error)\n        except",
+    ),
+    Mutant(
+        "a step behind doubled records is taken for torn",
+        REPAIR,
+        'if group[-1].kind == "marker" and group[-1].step >= step:',
+        "if group:",
+    ),
     Mutant("the parent's link is not checked", FOLLOW, "if block.parent != parent:", "if not block.parent:"),
     Mutant("the height is not checked", FOLLOW, "if block.height != height + 1 and not (", "if False and not ("),
     Mutant("the slot is not checked", FOLLOW, "block.point.slot <= newest.slot", "block.point.slot < 0"),
@@ -135,9 +180,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "retracted counts are not refreshed",
-        SESSION,
-        "        self._retracted = read_tail(self._log).retracted\n",
-        "",
+        REACH,
+        "self._retracted[place] = self._retracted.get(place, 0) + 1",
+        "self._retracted.setdefault(place, 1)",
     ),
     Mutant(
         "a step is written although its writer failed",
@@ -202,7 +247,7 @@ MUTANTS: Final = (
     Mutant(
         "a step that failed is taken for written",
         SESSION,
-        "        self._writer.append(step)\n        metrics.LAST_STEP.set_to_current_time()\n        for placed in events:",
-        "        try:\n            self._writer.append(step)\n        except Retryable:\n            pass\n        for placed in events:",
+        "        self._writer.append(step)\n        self._reach.written(step.spine)\n        metrics.LAST_STEP.set_to_current_time()\n        for placed in events:",
+        "        try:\n            self._writer.append(step)\n        except Retryable:\n            pass\n        self._reach.written(step.spine)\n        for placed in events:",
     ),
 )

@@ -36,13 +36,14 @@ class Network:
         self,
         url: str,
         batch: int,
-        effect: Callable[[str], None],
+        begins: Callable[[str], None],
+        ends: Callable[[str], None],
         before_receive: Callable[[SimLink, float], None],
     ) -> SimLink:
         node = self.nodes[url]
         if not node.up:
             raise ConnectionLost(f"can't connect to {url}")
-        link = SimLink(node, batch, effect, before_receive)
+        link = SimLink(node, batch, begins, ends, before_receive)
         link.k = self.k
         return link
 
@@ -79,15 +80,24 @@ class Network:
         for node in self.nodes.values():
             node.up = True
             for link in node.links:
-                link.frozen = link.garbage = False
-                link.lie = ""
+                link.frozen = False
+                link.instead, link.lie, link.held_back = b"", "", 0
             self._adopt(node, best)
 
-    def send_garbage(self) -> bool:
+    def answer_instead(self, frame: bytes) -> bool:
+        """The next answer is this one."""
         node = self.followed
         if node is None or node.links[-1].broken:
             return False
-        node.links[-1].garbage = True
+        node.links[-1].instead = frame
+        return True
+
+    def come_late(self, times: int) -> bool:
+        """What is on its way to the follower arrives only after so many looks."""
+        node = self.followed
+        if node is None or node.links[-1].broken:
+            return False
+        node.links[-1].held_back = times
         return True
 
     def tell_a_lie(self, lie: str) -> bool:

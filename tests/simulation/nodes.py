@@ -14,6 +14,10 @@ from tests.simulation.faults import InvariantBroken
 
 BUFFER_BYTES: Final = 1 << 18
 
+GARBAGE: Final = b'{"result":{"direction":"sideways"}}'
+FAILED: Final = b'{"jsonrpc":"2.0","error":{"code":-32603,"message":"Internal error."},"id":null}'
+"""No answer that any node gives; and one that says, in JSON-RPC's own words, that the node could not answer."""
+
 
 class SimNode:
     """A node: the chain it holds, and a read pointer for each connection. Blocks stand at the index of their height."""
@@ -24,6 +28,8 @@ class SimNode:
         self.late = False  # grows only when it is told to
         self.chain: list[SimBlock] = []
         self.links: list[SimLink] = []
+        self._said: SimBlock | None = None
+        self._tip_text = b""
 
     @property
     def tip_block(self) -> SimBlock | None:
@@ -33,6 +39,14 @@ class SimNode:
     def tip(self) -> TipOrOrigin:
         block = self.tip_block
         return ORIGIN if block is None else Tip(block.entry.slot, block.entry.id, block.entry.height)
+
+    @property
+    def tip_text(self) -> bytes:
+        """The tip as JSON: the same in answer after answer."""
+        block = self.tip_block
+        if self._said is not block or not self._tip_text:
+            self._said, self._tip_text = block, tip_json(block)
+        return self._tip_text
 
     def cut(self, keep: int) -> None:
         """Leaves all blocks but the first ``keep``. Read pointers above go back, and say so first of all."""
@@ -57,15 +71,17 @@ class SimLink:
         self,
         node: SimNode,
         batch: int,
-        effect: Callable[[str], None],
+        begins: Callable[[str], None],
+        ends: Callable[[str], None],
         before_receive: Callable[["SimLink", float], None],
     ) -> None:
         self.node, self.batch = node, batch
-        self._effect, self._before_receive = effect, before_receive
+        self._begins, self._ends, self._before_receive = begins, ends, before_receive
         self.position = 0  # blocks of the node's chain that were sent; the read pointer
         self.must_roll = False
         self.broken = self.closed = self.frozen = False
-        self.garbage = False
+        self.instead = b""  # comes once, in place of an answer
+        self.held_back = 0  # so often nothing arrives, though answers are on their way
         self.lie = ""
         self.k = 0
         self._requests = 0
@@ -76,16 +92,17 @@ class SimLink:
 
     def send(self, message: bytes, *, times: int = 1) -> None:
         self._require_open()
-        self._effect("send")
+        self._begins("send")
         if self.broken:
             raise ConnectionLost(f"the connection to {self.node.url} broke")
         if message == NEXT_BLOCK:
             self._requests += times
-            return
-        request = msgspec.json.decode(message)
-        if request["method"] != "findIntersection":
-            raise InvariantBroken("protocol", f"the follower asked for {request['method']}")
-        self._answers.append(self._intersect(request["params"]["points"]))
+        else:
+            request = msgspec.json.decode(message)
+            if request["method"] != "findIntersection":
+                raise InvariantBroken("protocol", f"the follower asked for {request['method']}")
+            self._answers.append(self._intersect(request["params"]["points"]))
+        self._ends("send")
 
     def receive(self, timeout_seconds: float) -> list[Place]:
         self._require_open()
@@ -95,6 +112,7 @@ class SimLink:
         found = self._fill()
         if self.broken and not found:
             raise ConnectionLost(f"{self.node.url} closed the connection: 1000")
+        self._ends("receive")
         return found
 
     def break_off(self, *, in_flight: bool) -> None:
@@ -106,7 +124,7 @@ class SimLink:
 
     def waiting(self) -> bool:
         """Whether there is anything to hand out."""
-        if self.frozen:
+        if self.frozen or self.held_back:
             return False
         return bool(self._answers) or (self._requests > 0 and (self.must_roll or self.position < len(self.node.chain)))
 
@@ -121,36 +139,46 @@ class SimLink:
 
     def _fill(self) -> list[Place]:
         found: list[Place] = []
+        if self.held_back and not self.broken:
+            # What the node says meanwhile arrives later, all together and in its order.
+            while len(self._answers) < self.batch and (frame := self._produced()) is not None:
+                self._answers.append(frame)
+            self.held_back -= 1
+            return found
+        buffer, used = self._buffer, 0
         while not self.frozen and len(found) < self.batch:
             frame = self._next()
             if frame is None:
                 break
-            end = self._used + len(frame)
-            if end > len(self._buffer):
+            end = used + len(frame)
+            if end > BUFFER_BYTES:
                 self._answers.insert(0, frame)
                 break
-            self._buffer[self._used : end] = frame
-            found.append((self._buffer, self._used, end))
-            self._used = end
+            buffer[used:end] = frame
+            found.append((buffer, used, end))
+            used = end
+        self._used = used
         return found
 
     def _next(self) -> bytes | None:
-        if self._answers:
-            return self._answers.pop(0)
+        frame = self._answers.pop(0) if self._answers else self._produced()
+        if self.instead and frame is not None:
+            frame, self.instead = self.instead, b""
+        return frame
+
+    def _produced(self) -> bytes | None:
+        """The node's answer to the next request."""
         if not self._requests or self.broken:
             return None
         node = self.node
-        if self.garbage:
-            self._requests, self.garbage = self._requests - 1, False
-            return b'{"result":{"direction":"sideways"}}'
         if self.lie == "deep" and not self.must_roll and self.position >= self.k + 2:
             # One block deeper than a node may ever go.
             self._requests, self.lie = self._requests - 1, ""
-            return backward_frame(node.chain[self.position - self.k - 2].point, tip_json(node.tip_block))
+            return backward_frame(node.chain[self.position - self.k - 2].point, node.tip_text)
         if self.must_roll:
             self._requests, self.must_roll = self._requests - 1, False
             at = node.chain[self.position - 1] if self.position else None
-            return backward_frame(point_of(at), tip_json(node.tip_block))
+            return backward_frame(point_of(at), node.tip_text)
         if self.position >= len(node.chain):
             return None
         self._requests -= 1
@@ -170,11 +198,11 @@ class SimLink:
             said = said.replace(b'"slot":%d,' % block.entry.slot, b'"slot":%d,' % block.parent.entry.slot, 1)
             self.lie = ""
         self.position += 1
-        return forward_frame(said, tip_json(node.tip_block))
+        return forward_frame(said, node.tip_text)
 
     def _intersect(self, points: list[dict[str, object] | str]) -> bytes:
         chain = self.node.chain
-        tip = tip_json(self.node.tip_block)
+        tip = self.node.tip_text
         for point in points:
             if isinstance(point, str):
                 self.position, self.must_roll = 0, True

@@ -1,5 +1,6 @@
 """A run's plan: its settings and its walk, a list of actions. All chance is here; what follows from a plan is fixed."""
 
+from itertools import accumulate
 from random import Random
 from typing import Final, Literal, get_args
 
@@ -7,12 +8,12 @@ from msgspec import Struct
 
 from tests.simulation.blocks import Mix
 from tests.simulation.engine import Outcome
-from tests.simulation.faults import MOMENTS
+from tests.simulation.faults import FAILURES, MOMENTS
 from tests.simulation.tables import BATCHES
 
 Kind = Literal[
     "grow", "sync", "fork", "return", "lag", "down", "up", "drop", "freeze", "silence", "garbage", "lie",
-    "kill", "pause", "append fault", "read fault", "copy", "project", "reassign",
+    "kill", "pause", "reply fault", "late", "append fault", "read fault", "copy", "project", "reassign",
 ]  # fmt: skip
 LIES: Final = ("gap", "height", "slot", "deep")
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
@@ -38,6 +39,7 @@ class Settings(Struct, frozen=True):
     batch: int  # answers that arrive together, at most
     mix: Mix
     audited_steps: int = 500
+    standby: bool = False  # one that was fenced off waits for its turn again
 
 
 class Plan(Struct, frozen=True):
@@ -52,6 +54,7 @@ class Weights(Struct, frozen=True):
 
     growth: int  # blocks, on average
     weights: dict[str, int]
+    longer: tuple[int, ...] = (0, 0, 1, 1, 2, 5)  # by how many blocks a fork is longer than what it takes over
 
 
 # A tenth of the blocks end in a rollback, and no fault is rare.
@@ -59,20 +62,30 @@ STORM: Final = Weights(
     8,
     {
         "grow": 300, "fork": 160, "return": 60, "sync": 60, "silence": 60, "lag": 8, "down": 8, "up": 20, "drop": 30,
-        "freeze": 3, "garbage": 2, "lie": 6, "kill": 25, "pause": 8, "append fault": 25, "read fault": 8, "copy": 10,
-        "project": 90, "reassign": 8,
+        "freeze": 3, "garbage": 2, "lie": 6, "late": 20, "kill": 25, "pause": 8, "append fault": 25, "read fault": 8,
+        "copy": 10, "project": 90, "reassign": 8, "reply fault": 30,
     },
 )  # fmt: skip
 # What 10^6 blocks with 10^5 rollbacks are made of: faults a hundredth of the actions, blocks as on the preview testnet.
 LONG: Final = Weights(
-    6,
+    10,
     {
-        "grow": 560, "fork": 620, "return": 60, "sync": 80, "silence": 10, "lag": 1, "down": 1, "up": 4, "drop": 4,
-        "freeze": 1, "garbage": 1, "lie": 1, "kill": 4, "pause": 1, "append fault": 4, "read fault": 1, "copy": 1,
-        "project": 24, "reassign": 1,
+        "grow": 120, "fork": 620, "return": 60, "sync": 80, "silence": 10, "lag": 1, "down": 1, "up": 4, "drop": 4,
+        "freeze": 1, "garbage": 1, "lie": 1, "late": 3, "kill": 4, "pause": 1, "append fault": 4, "read fault": 1,
+        "copy": 1, "project": 24, "reassign": 1, "reply fault": 3,
     },
+    longer=(0, 0, 1, 1, 2, 5, 12, 16),
 )  # fmt: skip
 
+# As a follower at the tip of a real chain, and its restarts: a rollback for some thirty blocks, a block or two deep.
+LIVE: Final = Weights(
+    16,
+    {
+        "grow": 900, "fork": 500, "return": 20, "sync": 60, "silence": 10, "lag": 1, "down": 1, "up": 4, "drop": 4,
+        "freeze": 1, "garbage": 1, "lie": 1, "late": 3, "kill": 4, "pause": 1, "append fault": 4, "read fault": 1,
+        "copy": 1, "project": 24, "reassign": 1, "reply fault": 3,
+    },
+)  # fmt: skip
 # As a follower that catches up: a rollback in a thousand blocks.
 CALM: Final = Weights(
     200, {"grow": 1000, "fork": 200, "sync": 5, "kill": 2, "append fault": 2, "drop": 2, "up": 4, "project": 15}
@@ -92,16 +105,17 @@ def make_plan(seed: str, blocks: int, *, weights: Weights = STORM, mix: Mix | No
         nodes=random.choice((1, 2, 2, 3, 3)),
         batch=random.choice((1, 7, 50, 100)),
         mix=mix or random.choice((DENSE, Mix(30, 60), PREVIEW)),
+        standby=random.random() < 0.3,
     )
     if weights is not STORM:
         settings = Settings(
-            k=random.choice((12, 20, 40)), partitions=3, nodes=3, batch=100, mix=mix or PREVIEW, audited_steps=20
+            k=random.choice((12, 20, 40)), partitions=2, nodes=3, batch=100, mix=mix or PREVIEW, audited_steps=20
         )
-    kinds, shares = list(weights.weights), list(weights.weights.values())
+    kinds, shares = list(weights.weights), list(accumulate(weights.weights.values()))
     actions: list[Action] = [Action("grow", 0, 1 + random.randrange(30))]
     left = blocks
     while left > 0:
-        action = _action(random.choices(kinds, shares)[0], random, settings, weights)
+        action = _action(random.choices(kinds, cum_weights=shares)[0], random, settings, weights)
         actions.append(action)
         if action.kind == "grow":
             left -= action.b
@@ -122,7 +136,7 @@ def _action(kind: str, random: Random, settings: Settings, weights: Weights) -> 
         case "fork":
             deep = random.random() < 0.05
             depth = min(settings.k, random.randrange(1, settings.k + 1) if deep else _shallow(random))
-            return Action("fork", node, depth, random.choice((0, 0, 1, 1, 2, 5)), hasty)
+            return Action("fork", node, depth, random.choice(weights.longer), hasty)
         case "lag":
             return Action("lag", node, random.randrange(1, settings.k * 2), 0, hasty)
         case "sync":
@@ -133,6 +147,10 @@ def _action(kind: str, random: Random, settings: Settings, weights: Weights) -> 
             return Action("kill", random.randrange(1, 60), random.randrange(len(MOMENTS)), random.randrange(2), hasty)
         case "pause":
             return Action("pause", random.randrange(1, 40), random.randrange(1, 30), 0, hasty)
+        case "reply fault":
+            return Action("reply fault", random.randrange(1, 60), random.randrange(len(FAILURES)), 0, hasty)
+        case "late":
+            return Action("late", random.randrange(1, 6), 0, 0, hasty)
         case "append fault":
             return Action(
                 "append fault", random.randrange(len(OUTCOMES)), random.randrange(1, 2**settings.partitions), 0, hasty

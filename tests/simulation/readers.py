@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Final
 
 from indexer.log.port import LogDamaged
+from indexer.log.records import Record
 from projections.batch import Battery
+from projections.facts import Fact, fact_of
 from projections.rows import EVENTS
 from tests.simulation.engine import SimLog, Store, Torn
 from tests.simulation.faults import InvariantBroken, Process
@@ -22,6 +24,7 @@ class Readers:
     def __init__(self, store: Store, oracle: Oracle, partitions: int, count: Callable[[str], None]) -> None:
         self._store, self._oracle, self._count = store, oracle, count
         self.tables = Tables(partitions)
+        self._facts: dict[str, Fact] = {}  # of events by their id, for the checks
         log = reading_log(store)
         self._workers = (Worker(log, self.tables), Worker(log, self.tables))
         for partition in range(partitions):
@@ -64,6 +67,13 @@ class Readers:
         if self.tables.consistent_step != end:
             raise InvariantBroken("I12", f"the tables stay at step {self.tables.consistent_step} of {end}")
 
+    def fact(self, record: Record) -> Fact:
+        """Decoded once, for all checks."""
+        found = self._facts.get(record.id)
+        if found is None:
+            found = self._facts[record.id] = fact_of(record)
+        return found
+
     def _check(self, touched: set[Battery]) -> None:
         """I8 for the log's present end."""
         for battery in sorted(touched)[:CHECKED]:
@@ -71,7 +81,7 @@ class Readers:
             partition = live[0].partition if live else None
             if partition is None or self.tables.checkpoints[partition].last_step != self._oracle.steps - 1:
                 continue
-            if self.tables.rows_now(battery) != rows_of(each.record for each in live):
+            if self.tables.rows_now(battery) != rows_of((self.fact(each.record), each.record) for each in live):
                 held = len(self.tables.now[EVENTS].get(battery, {}))
                 raise InvariantBroken(
                     "I8", f"the tables at step {self._oracle.steps - 1} are not the fold of {battery[0]}'s {len(live)} "
@@ -85,6 +95,7 @@ def reading_log(store: Store) -> SimLog:
         store,
         Process("reader"),
         effect_begins=lambda _: None,
+        effect_ends=lambda _: None,
         take_fault=lambda: None,
         take_read_fault=lambda: False,
         tear=_never,

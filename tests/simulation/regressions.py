@@ -22,6 +22,13 @@ REGRESSIONS: Final[dict[str, bytes]] = {
         b'"actions":[["grow",3,1,0,true],["silence",2,0,0,true],["grow",3,3,0,true],["grow",3,2,0,false],'
         b'["grow",0,12,0,false],["copy",1,5,0,true]]}'
     ),
+    # The repair looked only at the first records after the place where a step begins: a step behind records that were
+    # doubled was taken for torn, and written again.
+    "records are repeated before a whole step when a follower starts": (
+        b'{"settings":{"k":12,"partitions":1,"nodes":3,"batch":7,"mix":{"ours":30,"foreign":60},"audited_steps":500},'
+        b'"actions":[["grow",0,10,0,false],["fork",3,2,5,true],["pause",20,20,0,true],["grow",0,7,0,true],'
+        b'["fork",3,1,0,true],["copy",0,3,0,false],["fork",2,1,2,false],["grow",3,11,0,false]]}'
+    ),
     # The worker that had lost the partition folded its batch onto what the other had projected, and called the log
     # damaged. (The store itself is held to it by tests/projections/test_faults.py.)
     "a partition is taken and projected while its batch is under way": (

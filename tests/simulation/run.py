@@ -57,7 +57,7 @@ def simulate(plan: Plan, *, first_process: Process | None = None, rival: bool = 
         world.run()
         check_end(world, rival=rival)
     oracle = world.oracle
-    return Result(
+    result = Result(
         blocks=oracle.counts["blocks"],
         steps=oracle.steps,
         events=oracle.counts["events"],
@@ -66,6 +66,8 @@ def simulate(plan: Plan, *, first_process: Process | None = None, rival: bool = 
         faults=world.counts,
         depths=oracle.depths,
     )
+    world.let_go()
+    return result
 
 
 def failure_of(plan: Plan) -> str | None:

@@ -9,11 +9,12 @@ from typing import Final, Literal
 
 from msgspec.structs import replace
 
+from indexer.events import ChainEvent
 from indexer.log.port import Log, accept
 from indexer.log.records import Record
 from projections.batch import Battery, Folded, Known, batteries_of, fold_batch
 from projections.errors import OwnershipLost
-from projections.facts import Fact, decode_body, fact_of
+from projections.facts import Fact, decode_body
 from projections.rows import EVENTS, TABLES, EventRow, Key, Row, Table
 from projections.store import Checkpoint, advanced
 from projections.timeline import EMPTY, decode_state, encode_state, fold
@@ -33,6 +34,7 @@ class Tables:
     def __init__(self, partitions: int) -> None:
         self.checkpoints = [Checkpoint(partition, 0, -1, -1, 0) for partition in range(partitions)]
         self.states: dict[Battery, bytes] = {}
+        self._decoded: dict[str, ChainEvent] = {}  # by event id: a refold asks for the same rows again and again
         self.now: dict[Table, dict[Battery, dict[Key, tuple[Row, int]]]] = {table: {} for table in TABLES}
         self.closed: dict[Table, list[tuple[Key, Row, int, int]]] = {table: [] for table in TABLES}
 
@@ -56,7 +58,9 @@ class Tables:
         facts = []
         for row in rows:
             assert isinstance(row, EventRow)
-            event = decode_body(row.body, row.event_id)
+            event = self._decoded.get(row.event_id)
+            if event is None:
+                event = self._decoded[row.event_id] = decode_body(row.body, row.event_id)
             facts.append(Fact(event, row.fact, row.event_id, row.slot, row.height, row.block, row.time))
         return sorted(facts, key=lambda fact: fact.place)
 
@@ -104,24 +108,28 @@ class Tables:
         """What a reader saw after a step."""
         found: Rows = {}
         for table in TABLES:
-            spans = [(key, row, since, until) for key, row, since, until in self.closed[table]]
+            held = [(key, row) for key, row, since, until in self.closed[table] if since <= step < until]
             for rows in self.now[table].values():
-                spans += [(key, row, since, step + 1) for key, (row, since) in rows.items()]
-            for key, row, since, until in spans:
-                if since <= step < until:
-                    if (table.name, key) in found:
-                        raise InvariantBroken("I8", f"{table.name}: {key} holds twice at step {step}")
-                    found[table.name, key] = row
+                held += [(key, row) for key, (row, since) in rows.items() if since <= step]
+            for key, row in held:
+                if (table.name, key) in found:
+                    raise InvariantBroken("I8", f"{table.name}: {key} holds twice at step {step}")
+                found[table.name, key] = row
         return found
 
-    def digest(self) -> list[str]:
-        """Every version ever, in one order: equal for any two ways of building the tables."""
-        lines = []
+    def history(self) -> dict[tuple[str, Key, int], tuple[Row, int | None]]:
+        """Every version ever, with the step that ended it: equal for any two ways of building the tables."""
+        found: dict[tuple[str, Key, int], tuple[Row, int | None]] = {}
+        count = 0
         for table in TABLES:
-            lines += [f"{table.name} {key} {since} {until} {row}" for key, row, since, until in self.closed[table]]
+            found.update({(table.name, key, since): (row, until) for key, row, since, until in self.closed[table]})
+            count += len(self.closed[table])
             for rows in self.now[table].values():
-                lines += [f"{table.name} {key} {since} now {row}" for key, (row, since) in rows.items()]
-        return sorted(lines)
+                found.update({(table.name, key, since): (row, None) for key, (row, since) in rows.items()})
+                count += len(rows)
+        if len(found) != count:
+            raise InvariantBroken("I8", "two versions of one row begin with one step")
+        return found
 
 
 def _battery(key: Key) -> Battery:
@@ -175,11 +183,11 @@ class Worker:
         return {battery for each in folded.values() for battery in each.states}
 
 
-def rows_of(records: Iterable[Record]) -> Rows:
+def rows_of(live: Iterable[tuple[Fact, Record]]) -> Rows:
     """The short way: each battery's live events, folded from nothing."""
     batteries: dict[Battery, list[tuple[Fact, Record]]] = {}
-    for record in records:
-        batteries.setdefault((record.key, record.deployment), []).append((fact_of(record), record))
+    for fact, record in live:
+        batteries.setdefault((record.key, record.deployment), []).append((fact, record))
     found: Rows = {}
     for facts in batteries.values():
         state = EMPTY

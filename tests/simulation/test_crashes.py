@@ -3,7 +3,7 @@
 import pytest
 
 from tests.simulation.blocks import Mix
-from tests.simulation.faults import MOMENTS, Moment, Process
+from tests.simulation.faults import FAILURES, MOMENTS, How, Moment, Process
 from tests.simulation.plan import Action, Plan, Settings
 from tests.simulation.run import simulate
 from tests.simulation.world import World
@@ -44,6 +44,13 @@ def test_a_crash_at_any_effect_leaves_no_trace(moment: Moment) -> None:
     assert count > 100
     for at in range(1, count + 1):
         simulate(WALK, first_process=Process("follower 0", kill_at=(at, moment)), rival=False)
+
+
+@pytest.mark.parametrize("how", FAILURES)
+def test_a_reply_that_fails_at_any_effect_leaves_no_trace(how: How) -> None:
+    """The request never arrives, or it is served and its reply lost, or another reply comes in its place."""
+    for at in range(1, effects() + 1):
+        simulate(WALK, first_process=Process("follower 0", fail_at=(at, how)), rival=False)
 
 
 def test_a_zombie_that_wakes_at_any_effect_writes_nothing() -> None:

@@ -1,10 +1,13 @@
 """The simulator in the suite: runs of many seeds, and walks that once found something."""
 
+from collections import Counter
+
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from tests.simulation.engine import Outcome
+from tests.simulation.faults import Process
 from tests.simulation.plan import LONG, OUTCOMES, STORM, Action, Plan, Weights, make_plan
 from tests.simulation.regressions import REGRESSIONS
 from tests.simulation.run import Result, failure_of, nothing, simulate
@@ -79,6 +82,16 @@ def test_a_failing_walk_is_shortened_to_what_it_fails_by() -> None:
 def test_a_plan_without_actions_ends_at_the_tip() -> None:
     settings = make_plan("none", 1).settings
     assert simulate(Plan(settings, (Action("silence"),))).blocks == 1
+
+
+def test_the_only_node_is_asked_again_after_any_reply_that_failed() -> None:
+    """I12: an error in place of an answer is no reason to leave a node for good."""
+    settings = replace(make_plan("failed", 1).settings, nodes=1)
+    plan = Plan(settings, (Action("grow", 0, 9), Action("fork", 0, 2, 1), Action("grow", 0, 3)))
+    failed: Counter[str] = Counter()
+    for at in range(1, 40):
+        failed += simulate(plan, first_process=Process("follower 0", fail_at=(at, "instead")), rival=False).faults
+    assert failed["another reply instead: receive"] > 5
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)

@@ -2,32 +2,30 @@
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final, assert_never
 
-from indexer.chain import ORIGIN
-from indexer.eras import Bound, Era, EraHistory, EraParameters, SlotLength
-from indexer.errors import InvalidChainData
+from indexer.errors import CellwitnessError, InvalidChainData, Retryable
 from indexer.follow import RollbackTooDeep
-from indexer.log.port import Fenced, LogBusy, LogDamaged, LogFull
+from indexer.log.port import Fenced, LogBusy, LogDamaged, LogFull, LogUnavailable
 from indexer.ogmios.connection import ConnectionLost
-from indexer.ogmios.node import Genesis, NodeFacts, NodeRefused
-from indexer.outside import NodeConnection
+from indexer.ogmios.node import NodeRefused
 from indexer.run import FollowOptions, run_follower
 from tests.simulation.blocks import Tree
 from tests.simulation.engine import Outcome, SimLog, Store, Torn
-from tests.simulation.faults import MOMENTS, InvariantBroken, Killed, Process
-from tests.simulation.ledger import MAGIC, PROFILE
+from tests.simulation.faults import FAILURES, MOMENTS, InvariantBroken, Killed, Process
+from tests.simulation.ledger import PROFILE
 from tests.simulation.network import Network
-from tests.simulation.nodes import SimLink
+from tests.simulation.nodes import FAILED, GARBAGE, SimLink
 from tests.simulation.oracle import Oracle
+from tests.simulation.outside import SimOutside
 from tests.simulation.plan import LIES, OUTCOMES, Action, Plan
 from tests.simulation.readers import Readers
 
 PATIENCE: Final = 3_000
 """Calls to the outside, after the last fault, within which the follower has to be at the tip (I12)."""
 
-STARTED: Final = datetime(2026, 1, 1, tzinfo=UTC)
+NODE_ANSWERS: Final = ("receive", "connect", "pause")
+"""Effects in place of whose reply none of the log's or the survey's errors can come."""
 
 
 class World:
@@ -52,13 +50,18 @@ class World:
         self._budget: int | None = None
         self._append_fault: tuple[Outcome, int] | None = None
         self._read_fault = 0
-        self._lied = self._garbage = False
+        self._lied = self._refused = False
 
     def run(self) -> None:
         """Until the plan is over and the follower is at the tip. Raises InvariantBroken."""
         while not self.done:
             process, self._first = self._first or Process(f"follower {self._processes}"), None
             self._follow(process)
+
+    def let_go(self) -> None:
+        """Takes the web of references apart, so that a run's memory is free at once and no collector has to look."""
+        self.tree.let_go()
+        vars(self).clear()
 
     def count(self, what: str) -> None:
         self.counts[what] += 1
@@ -67,18 +70,22 @@ class World:
         """The life of one follower's process."""
         self._processes += 1
         outer, self._current = self._current, process
+        mended = self.store.mended
         nodes = tuple(self.network.nodes)
         try:
             run_follower(
                 self._log(process),
                 (PROFILE,),
                 FollowOptions(
-                    endpoints=nodes, partitions=self.settings.partitions, audited_steps=self.settings.audited_steps
+                    endpoints=nodes,
+                    partitions=self.settings.partitions,
+                    audited_steps=self.settings.audited_steps,
+                    standby=self.settings.standby,
                 ),
                 stop=self._stop,
                 pause=lambda seconds: self._pause(process, seconds),
                 on_progress=lambda _: None,
-                outside=_Outside(self, process),
+                outside=SimOutside(self, process),
             )
             self.count("follower ended in order")
         except Killed:
@@ -87,17 +94,20 @@ class World:
             self.count("follower fenced off")
         except LogBusy:
             self.count("follower refused by the lease")
+        except LogUnavailable:
+            self.count("follower ended: no lease to be had")
         except LogFull:
             self.count("operator made room")
         except LogDamaged as damage:
-            if self.store.sound:
+            # It may speak of what it read before it was stopped for a while, and another made good.
+            if self.store.sound and self.store.mended == mended:
                 raise InvariantBroken("audit", f"a sound log is called damaged: {damage}") from damage
             self.count("damage noticed by the follower")
             self.store.mend()
         except NodeRefused as refused:
-            if not self._garbage:
+            if not self._refused:
                 raise InvariantBroken("nodes", f"sound nodes were refused: {refused}") from refused
-            self._garbage = False
+            self._refused = False
             self.count("all nodes set aside")
         except (InvalidChainData, RollbackTooDeep) as error:
             if not self._lied:
@@ -115,6 +125,7 @@ class World:
             self.store,
             process,
             effect_begins=lambda what: self.begin(process, what),
+            effect_ends=lambda what: self.end(process, what),
             take_fault=self._take_append_fault,
             take_read_fault=self._take_read_fault,
             tear=self._tear,
@@ -128,6 +139,20 @@ class World:
         if process.begin() and self._budget is None:
             self.count(f"zombie: paused before {what}")
             self._take_over(process)
+        if what != "pause" and process.fails("before"):
+            self.count(f"reply fails before: {what}")
+            raise _failure(what)
+        if what not in NODE_ANSWERS and process.fails("instead"):
+            self.count(f"another reply instead: {what}")
+            self._refused = self._refused or what == "inspect"
+            raise _REFUSALS.get(what, _failure)(what)
+
+    def end(self, process: Process, what: str) -> None:
+        """Every effect ends here: the process may be killed before it hears of it, or never hear."""
+        process.end()
+        if process.fails("after"):
+            self.count(f"reply lost after: {what}")
+            raise _failure(what)
 
     def _take_over(self, process: Process) -> None:
         process.paused, self._budget = True, self._pause_budget
@@ -161,6 +186,9 @@ class World:
 
     def before_receive(self, process: Process, link: SimLink, timeout_seconds: float) -> None:
         self.begin(process, "receive")
+        if process.fails("instead"):
+            link.instead = FAILED
+            self.count("another reply instead: receive")
         self._spend()
         self._tick(idle=not link.waiting())
         if not link.waiting() and not link.broken:
@@ -168,7 +196,6 @@ class World:
             if link.frozen and self.settings.nodes == 1 and self.clock % 300 < 60:
                 link.frozen, link.broken = False, True  # the real connection's own watch over silence
             self._look_for_the_end()
-        process.end()
 
     def _look_for_the_end(self) -> None:
         if self._next < len(self.plan.actions) or self._budget is not None:
@@ -192,6 +219,7 @@ class World:
         self._do(action)
         if self._next == len(actions):
             self._append_fault, self._read_fault = None, 0
+            self._current.recover()
             self.network.recover()
 
     def _do(self, action: Action) -> None:
@@ -201,9 +229,14 @@ class World:
                 if self.network.act(action):
                     self.count(kind)
             case "garbage":
-                if self.network.send_garbage():
-                    self._garbage = True
+                if self.network.answer_instead(GARBAGE):
+                    self._refused = True
                     self.count("garbage sent")
+            case "late":
+                if self.network.come_late(a):
+                    self.count("answers come late")
+            case "reply fault":
+                self._current.fail_after(a, FAILURES[b])
             case "lie":
                 if self.network.tell_a_lie(LIES[b]):
                     self._lied = True
@@ -264,45 +297,15 @@ class World:
         return False
 
 
-class _Outside:
-    """What one process reaches."""
+def _failure(what: str) -> Retryable:
+    """What an effect raises of which nothing is known."""
+    if what in ("inspect", "connect", "send", "receive"):
+        return ConnectionLost(f"{what}: the connection broke")
+    return LogUnavailable(f"{what}: time-out")
 
-    def __init__(self, world: World, process: Process) -> None:
-        self._world, self._process = world, process
 
-    def inspect(self, url: str, *, timeout_seconds: float = 10.0) -> NodeFacts:
-        del timeout_seconds
-        self._world.begin(self._process, "inspect")
-        node = self._world.network.nodes[url]
-        if not node.up:
-            raise ConnectionLost(f"can't connect to {url}")
-        tip = node.tip_block
-        # The forecast ends soon, so the follower has to ask again.
-        start = Bound({"seconds": 0}, 0, 0)
-        end_slot = (tip.entry.slot if tip else 0) + 200
-        era = Era(start, EraParameters(86_400, SlotLength(1_000)), Bound({"seconds": end_slot}, end_slot, 0))
-        self._process.end()
-        return NodeFacts(
-            "v6.14.0",
-            "preview",
-            Genesis("testnet", MAGIC, self._world.settings.k),
-            EraHistory(STARTED, (era,)),
-            tip.point if tip else ORIGIN,
-        )
-
-    def connect(self, url: str, *, silence_seconds: float) -> NodeConnection:
-        del silence_seconds
-        world, process = self._world, self._process
-        world.begin(process, "connect")
-        effect: Callable[[str], None] = lambda what: world.begin(process, what)  # noqa: E731
-        link = world.network.connect(
-            url, world.settings.batch, effect, lambda link, seconds: world.before_receive(process, link, seconds)
-        )
-        process.end()
-        return link
-
-    def now(self) -> float:
-        return self._world.clock
-
-    def jitter(self) -> float:
-        return 1.0
+_REFUSALS: Final[dict[str, Callable[[str], CellwitnessError]]] = {
+    "inspect": lambda _: NodeRefused("runs Ogmios v5.6.0: v6.1 to v7 is needed"),
+    "lease": lambda _: LogBusy("another follower writes"),
+}
+"""What comes in place of a reply, where it is not an error of the connection."""

@@ -19,9 +19,10 @@ from indexer.events import (
 )
 from indexer.log.canonical import CanonicalEvent, encode_line
 from indexer.log.port import Log, Step, Writer
-from indexer.log.records import BlockEntry
+from indexer.log.reach import Reach
+from indexer.log.records import BlockEntry, Record
 from indexer.log.steps import PlacedEvent, chain_order, forward_step, opened_step, place, rollback_step
-from indexer.log.tail import live_above, read_tail
+from indexer.log.tail import read_tail
 
 MAGIC = 42
 TIME = "2026-01-01T00:00:00Z"
@@ -120,11 +121,13 @@ class Scribe:
         self.writer: Writer = log.writer()
         if self.writer.end is None:
             self.writer.append(opened(k=k, partitions=partitions))
+        self.reach = Reach(log, read_tail(log))
 
     def restart(self) -> None:
         """As after a crash: a new writer, and nothing remembered but the log."""
         self.writer.close()
         self.writer = self.log.writer()
+        self.reach = Reach(self.log, read_tail(self.log))
 
     @property
     def final_height(self) -> int:
@@ -144,9 +147,10 @@ class Scribe:
             tip=tip or Tip(last.slot, last.id, last.height),
             security_parameter=self.k,
             events=events,
-            retracted=read_tail(self.log).retracted if self.left else {},
+            retracted=self.reach.retracted,
         )
         self.writer.append(step)
+        self.reach.written(step.spine)
         self.chain += blocks
         self.heights.update((block.entry.id, block.entry.height) for block in blocks)
         self.applied.update((each.fact, each.block.id) for each in events)
@@ -157,6 +161,7 @@ class Scribe:
         assert end is not None
         kept, gone = self.chain[:-depth], self.chain[-depth:]
         to_height = gone[0].entry.height - 1
+        live = self.reach.live_above(to_height)
         step = rollback_step(
             end,
             to=kept[-1].point if kept else ORIGIN,
@@ -164,11 +169,17 @@ class Scribe:
             left=gone[-1].entry,
             depth_blocks=depth,
             tip=Tip(10**6, name("tip"), 10**6),
-            live=live_above(self.log, to_height),
+            live=live,
         )
         self.writer.append(step)
+        self.reach.written(step.spine, live)
         self.chain = kept
         self.left.update((each.fact, each.block.id) for block in gone for each in placed(block))
+
+
+def live_above(log: Log, height: int) -> list[tuple[int, Record]]:
+    """As a follower that starts now finds them."""
+    return Reach(log, read_tail(log)).live_above(height)
 
 
 def opened(*, k: int = 5, partitions: int = 3) -> Step:

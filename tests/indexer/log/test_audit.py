@@ -13,9 +13,8 @@ from indexer.log.audit import Fault, Report, audit_tail, verify
 from indexer.log.partition import partition_of
 from indexer.log.port import LogEmpty, Step
 from indexer.log.records import BlockEntry, Forward, PartitionRange, Record, Rollback, records_blob, records_digest
-from indexer.log.steps import forward_step, marker_fields, place, rollback_step
-from indexer.log.tail import live_above
-from tests.indexer.log.chains import MAGIC, TIME, FakeBlock, Scribe, Tree, name, placed
+from indexer.log.steps import forward_step, markers, place, rollback_step
+from tests.indexer.log.chains import MAGIC, TIME, FakeBlock, Scribe, Tree, live_above, name, placed
 from tests.indexer.log.memory import MemoryLog, MemoryStore
 
 Records = list[list[Record]]
@@ -67,9 +66,9 @@ class Forger(Scribe):
             tamper(records)
         draft = replace(step.spine, **spine)
         sealed: Records = []
-        for partition, group in enumerate(records):
+        for partition, (group, marker) in enumerate(zip(records, markers(draft, [0] * len(records)), strict=True)):
             first = end.spine.partitions[partition].last_seq + 1
-            whole = [*group, Record(seq=0, step=draft.step, **marker_fields(draft, partition))]
+            whole = [*group, marker]
             sealed.append([replace(record, seq=first + at) for at, record in enumerate(whole)])
         blobs = tuple(records_blob(group) for group in sealed)
         ranges = tuple(

@@ -23,6 +23,7 @@ from indexer.log.audit import verify
 from indexer.log.copy import copy_log
 from indexer.log.kafka import KafkaLog
 from indexer.log.kafka_lease import Claim, holder
+from indexer.log.kafka_records import record_from_kafka, record_headers
 from indexer.log.kafka_topics import find_name
 from indexer.log.partition import partition_of
 from indexer.log.port import Fenced, LogBusy, LogEmpty, LogMismatch, LogUnavailable
@@ -443,7 +444,7 @@ def test_a_copy_into_another_log_is_refused(log: KafkaLog, tmp_path: Path) -> No
     source.close()
 
 
-@pytest.mark.chaos
+@pytest.mark.long
 def test_a_broker_killed_under_a_writer_loses_no_acknowledged_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -465,7 +466,40 @@ def test_a_broker_killed_under_a_writer_loses_no_acknowledged_step(
         log.close()
 
 
-@pytest.mark.chaos
+@pytest.mark.long
+def test_a_reader_finds_partitions_whose_leaders_moved(tmp_path: Path) -> None:
+    with cluster(tmp_path, 3) as brokers:
+        log = kafka_log(f"kafka://{brokers.bootstrap}/test")
+        scribe = grown(log, 5)
+        names = [log.topics().chain, log.topics().events]
+        for _ in range(2):
+            assert log.end() == scribe.writer.end
+            with administrator(brokers.bootstrap) as admin:
+                moved = {
+                    TopicPartition(topic["name"], partition["partition_index"]): [
+                        *partition["replica_nodes"][1:],
+                        partition["replica_nodes"][0],
+                    ]
+                    for topic in admin.describe_topics(names)
+                    for partition in topic["partitions"]
+                }
+                assert set(admin.alter_partition_reassignments(moved).values()) == {None}
+                admin.elect_leaders(0, raise_errors=False)
+                deadline = time.monotonic() + 60
+                while any(
+                    partition["leader_id"] != moved[topic["name"], partition["partition_index"]][0]
+                    for topic in admin.describe_topics(names)
+                    for partition in topic["partitions"]
+                ):
+                    assert time.monotonic() < deadline
+                    time.sleep(0.1)
+            assert log.end() == scribe.writer.end
+            assert log.ends()
+        scribe.writer.close()
+        log.close()
+
+
+@pytest.mark.long
 def test_of_three_brokers_any_one_may_die(tmp_path: Path) -> None:
     with cluster(tmp_path, 3) as brokers:
         log = kafka_log(f"kafka://{brokers.bootstrap}/test")
@@ -490,3 +524,12 @@ def test_of_three_brokers_any_one_may_die(tmp_path: Path) -> None:
         assert (report.fault, report.to_step) == (None, 15)
         scribe.writer.close()
         log.close()
+
+
+def test_a_record_is_the_same_whatever_the_order_of_its_headers(log: KafkaLog) -> None:
+    """As written they are read by place, in any other order by name."""
+    grown(log, 12).rollback(5)
+    for record in log.read(1, 0, 10_000).records:
+        headers = record_headers(record, MAGIC)
+        for order in (headers, headers[::-1], [*headers[1:], headers[0]]):
+            assert record_from_kafka(order, bytes(record.body)) == record

@@ -10,8 +10,8 @@ from indexer.log.audit import audit_tail, verify
 from indexer.log.canonical import canonical_lines
 from indexer.log.port import Log
 from indexer.log.sqlite import SqliteLog
-from indexer.log.tail import live_above, read_tail
-from tests.indexer.log.chains import Scribe, Tree, canonical_of, placed
+from indexer.log.tail import read_tail
+from tests.indexer.log.chains import Scribe, Tree, canonical_of, live_above, placed
 from tests.indexer.log.memory import MemoryLog, MemoryStore
 
 K = 5
@@ -89,9 +89,14 @@ def test_after_any_walk_the_tail_tells_a_follower_all_it_needs(moves: list[Move]
     assert dict(tail.retracted) == {
         key: count for key, count in scribe.left.items() if scribe.heights[key[1]] > scribe.final_height
     }
+    # What was kept from step to step is what the log says anew.
+    assert scribe.reach.held == tail.held
+    reached = {key: n for key, n in scribe.reach.retracted.items() if scribe.heights[key[1]] > scribe.final_height}
+    assert reached == dict(tail.retracted)
     for height in range(max(scribe.final_height, 0), len(scribe.chain) + 1):
         above = [each for block in scribe.chain[height:] for each in placed(block)]
         live = live_above(log, height)
+        assert scribe.reach.live_above(height) == live
         assert sorted(record.fact for _, record in live) == sorted(each.fact for each in above)
         for partition in range(3):
             seqs = [record.seq for where, record in live if where == partition]
