@@ -14,6 +14,7 @@ from tests.endtoend.commands import CommandLine
 GIVEN: dict[str, Any] = {
     "ogmios": ("ws://a:1", "ws://b:2"),
     "profile": ("p.toml",),
+    "thresholds": "t.toml",
     "log": "sqlite:there.db",
     "db": "postgresql://h/d",
     "data_dir": "there",

@@ -15,9 +15,9 @@ from indexer.log.records import Record
 from projections.batch import Battery, Folded, Known, batteries_of, fold_batch
 from projections.errors import OwnershipLost
 from projections.facts import Fact, decode_body
+from projections.folding import EMPTY, decode_state, encode_state, fold
 from projections.rows import EVENTS, TABLES, EventRow, Key, Row, Table
 from projections.store import Checkpoint, advanced
-from projections.timeline import EMPTY, decode_state, encode_state, fold
 from tests.simulation.faults import InvariantBroken
 
 Rows = dict[tuple[str, Key], Row]
