@@ -90,7 +90,7 @@ def find_batteries(connection: Connection, battery: str, as_of_step: int | None 
     except ValueError:
         raw = b""
     found: list[tuple[str, str]] = []
-    with _reading():
+    with reading():
         for battery_id in (battery.encode(errors="surrogateescape"), raw):
             parameters = {"battery_id": battery_id, "battery_key": raw, "step": as_of_step}
             if battery_id:
@@ -100,7 +100,7 @@ def find_batteries(connection: Connection, battery: str, as_of_step: int | None 
 
 def near_matches(connection: Connection, battery: str, as_of_step: int | None = None) -> list[str]:
     """Names of batteries that look like this one."""
-    with _reading():
+    with reading():
         parameters = {"limit": NAMES_COMPARED, "step": as_of_step}
         names = [name for (name,) in connection.execute(_query("battery_names", as_of_step), parameters)]
     return difflib.get_close_matches(battery, names, n=5, cutoff=0.5)
@@ -109,21 +109,21 @@ def near_matches(connection: Connection, battery: str, as_of_step: int | None = 
 def battery_now(connection: Connection, deployment: str, battery_key: str) -> dict[str, Any] | None:
     """A battery's row as it holds now; None where nothing is known of it."""
     parameters = {"deployment": deployment, "battery_key": bytes.fromhex(battery_key)}
-    with _reading(), connection.cursor(row_factory=dict_row) as cursor:
+    with reading(), connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(_query("battery", None), parameters).fetchone()
-    return None if row is None else _plain(row)
+    return None if row is None else plain(row)
 
 
 def read_timeline(
     connection: Connection, deployment: str, battery_key: str, as_of_step: int | None = None
 ) -> Timeline | None:
     """A battery's timeline; None where nothing is known of it. Raises StepNotReached, SchemaMismatch."""
-    with _reading(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+    with reading(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")  # one moment for all answers
         parameters = {"deployment": deployment, "battery_key": bytes.fromhex(battery_key), "step": as_of_step}
 
         def rows(name: str) -> list[dict[str, Any]]:
-            return [_plain(row) for row in cursor.execute(_query(name, as_of_step), parameters)]
+            return [plain(row) for row in cursor.execute(_query(name, as_of_step), parameters)]
 
         position = rows("checkpoint")
         if not position:
@@ -147,7 +147,7 @@ def _line(
     row: dict[str, Any], holds: Holds, readings: dict[str, dict[str, Any]], commitments: list[dict[str, Any]]
 ) -> Line:
     body = Raw(row.pop("body"))
-    event = _plain(row)
+    event = plain(row)
     fact = event["fact"]
     return Line(
         **{
@@ -165,7 +165,7 @@ def _line(
     )
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
+def plain(row: dict[str, Any]) -> dict[str, Any]:
     """A row as JSON can say it: bytes as hex, numbers as integers, times as RFC 3339.
 
     Without the step that ended it: an answer about the past must stay the same whatever was learned after it.
@@ -191,7 +191,7 @@ def _query(name: str, as_of_step: int | None) -> sql.Composed:
 
 
 @contextmanager
-def _reading() -> Iterator[None]:
+def reading() -> Iterator[None]:
     """Errors in our words; of a database without our tables in words that help."""
     try:
         with translated():

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "follow": "deploy.commands.follow:follow",
     "project": "deploy.commands.project:project",
     "timeline": "deploy.commands.timeline:timeline",
+    "alerts": "deploy.commands.alerts:alerts",
     "verify": "deploy.commands.verify:verify",
     "judge": "deploy.commands.judge:judge",
     "log": "deploy.commands.log:log",

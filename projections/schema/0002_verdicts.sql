@@ -87,3 +87,81 @@ CREATE TABLE alerts (
 CREATE UNIQUE INDEX alerts_now ON alerts (battery_key, deployment, rule) WHERE known_until_step IS NULL;
 CREATE INDEX alerts_by_name ON alerts (alert);
 CREATE INDEX alerts_past ON alerts (battery_key) WHERE known_until_step IS NOT NULL;
+
+-- What rules over whole fleets found at a step: R11, R31, R36 to R40, R43. Written by scheduled runs and not by the fold:
+-- when they are run is chance, so these are no part of the tables' digests. A version ends when a later run finds it no
+-- more, or with other numbers.
+CREATE TABLE fleet_findings (
+    alert                    bytea NOT NULL,      -- of deployment, subject and rule
+    deployment               text NOT NULL,
+    subject                  text NOT NULL,       -- a battery key, a public key or a submitter's key hash, hex
+    subject_kind             text NOT NULL CHECK (subject_kind IN ('battery', 'public key', 'submitter')),
+    rule                     text NOT NULL,
+    number                   integer NOT NULL,    -- from 0, of one rule about one subject
+    rule_version             integer NOT NULL,
+    rule_set                 integer NOT NULL,
+    severity                 text NOT NULL CHECK (severity IN ('info', 'warning', 'quarantine', 'high', 'critical')),
+    "values"                 jsonb NOT NULL,
+    thresholds               jsonb NOT NULL,
+    slot                     bigint NOT NULL,     -- where the chain stood when it was first found with these numbers
+    height                   bigint NOT NULL,
+    found_at                 timestamptz NOT NULL DEFAULT now(),
+    known_from_step          bigint NOT NULL,
+    known_until_step         bigint
+);
+CREATE UNIQUE INDEX fleet_findings_now ON fleet_findings (alert, number) WHERE known_until_step IS NULL;
+CREATE INDEX fleet_findings_past ON fleet_findings (alert) WHERE known_until_step IS NOT NULL;
+
+-- Runs of the fleet's rules: of several workers one runs them, when the last run is old enough.
+CREATE TABLE fleet_runs (
+    step                     bigint NOT NULL,     -- the consistent step that it judged
+    ran_at                   timestamptz NOT NULL DEFAULT now(),
+    seconds                  double precision NOT NULL,
+    findings                 integer NOT NULL
+);
+CREATE INDEX fleet_runs_newest ON fleet_runs (ran_at);
+
+-- What people did about alerts: by the alert's name, in a schema of its own, so that dropping and rebuilding the tables
+-- keeps it. Never updated, never deleted.
+CREATE SCHEMA IF NOT EXISTS cellwitness_people;
+CREATE TABLE IF NOT EXISTS cellwitness_people.alert_acts (
+    act_number               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    alert                    bytea NOT NULL,
+    deployment               text NOT NULL,       -- deployment, subject and rule: readable without the other tables
+    subject                  text NOT NULL,
+    rule                     text NOT NULL,
+    act                      text NOT NULL CHECK (act IN ('ack', 'note', 'close')),
+    who                      text NOT NULL CHECK (who <> ''),
+    role                     text NOT NULL DEFAULT session_user,  -- as PostgreSQL knew whoever wrote it
+    at                       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    why                      text NOT NULL CHECK (why <> ''),
+    severity                 text NOT NULL,       -- of the alert then
+    facts                    bytea[] NOT NULL     -- of its findings then: the newest that is final, and all that are not
+);
+CREATE INDEX IF NOT EXISTS alert_acts_by_alert ON cellwitness_people.alert_acts (alert, act_number);
+
+-- Every alert that stands now, with what people did last. Closed: by a person, and nothing was found since that he did
+-- not know of; of a fleet's alert, nothing graver.
+CREATE VIEW alert_states AS
+WITH raised AS (
+    SELECT alert, deployment, encode(battery_key, 'hex') AS subject, 'battery' AS subject_kind, battery_key, rule,
+           severity, findings, first_slot, first_height, first_time, last_fact, last_slot, last_height, last_time
+      FROM alerts WHERE known_until_step IS NULL
+    UNION ALL
+    SELECT alert, deployment, subject, subject_kind, CASE subject_kind WHEN 'battery' THEN decode(subject, 'hex') END,
+           rule, (array_agg(severity ORDER BY array_position(ARRAY['warning', 'high', 'critical'], severity) DESC))[1],
+           count(*)::integer, min(slot), min(height), min(found_at), NULL, max(slot), max(height), max(found_at)
+      FROM fleet_findings WHERE known_until_step IS NULL AND severity IN ('warning', 'high', 'critical')
+     GROUP BY alert, deployment, subject, subject_kind, rule
+)
+SELECT raised.*,
+       CASE WHEN act = 'ack' THEN 'acknowledged'
+            WHEN act = 'close' AND (last_fact = ANY (facts)
+                 OR last_fact IS NULL AND array_position(ARRAY['warning', 'high', 'critical'], raised.severity)
+                                       <= array_position(ARRAY['warning', 'high', 'critical'], last.severity))
+            THEN 'closed' ELSE 'open' END AS state,
+       act AS last_act, who, at, why
+  FROM raised
+  LEFT JOIN LATERAL (
+       SELECT act, who, at, why, facts, alert_acts.severity FROM cellwitness_people.alert_acts
+        WHERE alert_acts.alert = raised.alert AND act <> 'note' ORDER BY act_number DESC LIMIT 1) AS last ON true;

@@ -26,10 +26,15 @@ GIVEN: dict[str, Any] = {
     "standby": True,
 }
 PARAMETERS = {"log": "log_url", "db": "db_url"}
-REQUIRED = {
+REQUIRED: dict[tuple[str, ...], list[str]] = {
     ("timeline",): ["urn:battery"],
     ("verify",): ["reading.cose"],
     ("judge",): ["archive.csv"],
+    ("alerts", "show"): ["3f9c"],
+    ("alerts", "ack"): ["3f9c", "--why", "seen"],
+    ("alerts", "note"): ["3f9c", "--why", "seen"],
+    ("alerts", "close"): ["3f9c", "--why", "seen"],
+    ("schema", "check"): [__file__],
     ("log", "copy"): ["--from", "sqlite:a.db", "--to", "sqlite:b.db"],
 }
 NO_FLAG = {"log_level", "kafka"}  # the first is the command's own, the second a table of Kafka's settings
