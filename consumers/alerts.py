@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 from psycopg.rows import dict_row
 
-from consumers.timeline import Holds, find_batteries, plain, reading
+from consumers.timeline import Holds, asking, find_batteries, plain
 from indexer.errors import ConfigurationError
 from projections.alerts import NAME_BYTES
 from projections.database import Connection, load_queries
@@ -82,7 +82,7 @@ class Act(Struct, frozen=True):
 def list_alerts(connection: Connection, selection: Selection) -> tuple[Holds, list[Alert]]:
     """Alerts, the gravest first, and where the answer holds. Raises ConfigurationError for what can't be a name."""
     parameters = _parameters(connection, selection)
-    with reading(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+    with asking(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         where = cursor.execute(_QUERIES["where_it_holds"]).fetchone()
         holds = msgspec.convert(plain(where), Holds) if where else Holds(-1)
@@ -103,7 +103,7 @@ def read_story(connection: Connection, holds: Holds, alert: Alert) -> Story:
     parameters = {**_subject(alert), "alert": name, "limit": FINDINGS_SHOWN}
     of_fleet = RULES[alert.rule].scope == "fleet" or alert.subject_kind != "battery"
     query = "fleet_findings_of" if of_fleet else "findings_of"
-    with reading(), connection.cursor(row_factory=dict_row) as cursor:
+    with asking(), connection.cursor(row_factory=dict_row) as cursor:
         # The end of a span is part of the answer here: it says which findings were retracted.
         found = [
             plain(row) | {"known_until_step": row["known_until_step"]}
@@ -120,7 +120,7 @@ def do_act(connection: Connection, holds: Holds, alert: Alert, act: Act) -> str:
     """
     if not act.why.strip() or not act.who.strip():
         raise ConfigurationError("an act on an alert needs a name and a reason: give --who and --why")
-    with reading(), connection.transaction():
+    with asking(), connection.transaction():
         final = {**_subject(alert), "final_height": holds.final_height if holds.final_height is not None else -1}
         known = [fact for (fact,) in connection.execute(_QUERIES["facts_known"], final)]
         parameters = {
@@ -141,7 +141,7 @@ def do_act(connection: Connection, holds: Holds, alert: Alert, act: Act) -> str:
 
 def count_open(connection: Connection) -> dict[str, int]:
     """Alerts that stand and that nobody closed, by severity."""
-    with reading():
+    with asking():
         return dict(connection.execute(_QUERIES["count_open"]).fetchall())
 
 

@@ -8,9 +8,8 @@ from rich.text import Text
 
 from consumers.alerts import Alert, Stage, Story
 from consumers.timeline import Holds
-from deploy.text import visible
+from deploy.text import short, visible
 from deploy.timeline_view import describe_holds
-from deploy.verify_view import short
 from projections.rules.catalogue import RULES
 
 SHORT: Final = 10  # digits of a name that tell it apart, nearly always

@@ -31,7 +31,7 @@ class VerdictRow(Struct, frozen=True, gc=False, kw_only=True):
     signed: bool
     quarantined: bool
     rules_not_assessable: tuple[str, ...]
-    checks: dict[str, Any]  # name -> result, reasons and inputs, in the order in which they are shown
+    checks: dict[str, Any]  # name -> result, reasons and inputs
 
 
 class FindingRow(Struct, frozen=True, gc=False, kw_only=True):
