@@ -194,6 +194,8 @@ def _alert(row: dict[str, Any], holds: Holds) -> Alert:
 
 def _why_withdrawn(row: dict[str, Any]) -> str:
     step, height = row["withdrawn_at_step"], row["withdrawn_to_height"]
+    if row["by_run"]:
+        return f"a later run of the fleet's rules, at step {step}, found it no more"
     to = f" to height {height}" if height is not None else ""
     if row["last_fact_stands"]:
         return f"step {step} rolled the chain back{to}; what it was found in stands, what led to it does not"

@@ -18,20 +18,33 @@ SELECT encode(alert, 'hex') AS alert, deployment, subject, subject_kind, rule, s
 
 -- list_withdrawn --
 -- Those of which nothing stands any more, newest first, with the step that withdrew them.
+WITH past AS (
+    SELECT DISTINCT ON (alert) alert, deployment, encode(battery_key, 'hex') AS subject, 'battery' AS subject_kind,
+           battery_key, rule, severity, findings, first_slot, first_height, first_time, last_slot, last_height,
+           last_time, known_until_step AS step, false AS by_run,
+           EXISTS (SELECT FROM events WHERE events.battery_key = ended.battery_key
+                      AND events.deployment = ended.deployment AND events.fact = ended.last_fact
+                      AND events.known_until_step IS NULL) AS last_fact_stands
+      FROM alerts AS ended
+     WHERE known_until_step IS NOT NULL
+       AND NOT EXISTS (SELECT FROM alerts AS now WHERE now.alert = ended.alert AND now.known_until_step IS NULL)
+     ORDER BY alert, known_until_step DESC, known_from_step DESC
+), past_of_fleets AS (
+    SELECT DISTINCT ON (alert) alert, deployment, subject, subject_kind,
+           CASE subject_kind WHEN 'battery' THEN decode(subject, 'hex') END AS battery_key, rule, severity, 1, slot,
+           height, found_at, slot, height, found_at, known_until_step AS step, true, false
+      FROM fleet_findings AS ended
+     WHERE known_until_step IS NOT NULL AND severity IN ('warning', 'high', 'critical')
+       AND NOT EXISTS (SELECT FROM fleet_findings AS now WHERE now.alert = ended.alert AND now.known_until_step IS NULL)
+     ORDER BY alert, known_until_step DESC, known_from_step DESC
+)
 SELECT encode(alert, 'hex') AS alert, deployment, subject, subject_kind, rule, severity, findings, first_slot,
-       first_height, first_time, last_slot, last_height, last_time, withdrawn_at_step, withdrawn_by, steps.height AS
-       withdrawn_to_height, last_fact_stands
-  FROM (SELECT DISTINCT ON (alert) alert, deployment, encode(battery_key, 'hex') AS subject, 'battery' AS subject_kind,
-               battery_key, rule, severity, findings, first_slot, first_height, first_time, last_slot, last_height,
-               last_time, known_until_step AS withdrawn_at_step, 'rollback' AS withdrawn_by,
-               EXISTS (SELECT FROM events WHERE events.battery_key = past.battery_key
-                          AND events.deployment = past.deployment AND events.fact = past.last_fact
-                          AND events.known_until_step IS NULL) AS last_fact_stands
-          FROM alerts AS past
-         WHERE known_until_step IS NOT NULL
-           AND NOT EXISTS (SELECT FROM alerts AS now WHERE now.alert = past.alert AND now.known_until_step IS NULL)
-         ORDER BY alert, known_until_step DESC, known_from_step DESC) AS withdrawn
-  LEFT JOIN steps ON step = withdrawn_at_step
+       first_height, first_time, last_slot, last_height, last_time, withdrawn.step AS withdrawn_at_step,
+       steps.height AS withdrawn_to_height, by_run, last_fact_stands,
+       (SELECT battery_id_text FROM batteries WHERE batteries.battery_key = withdrawn.battery_key
+           AND batteries.deployment = withdrawn.deployment AND known_until_step IS NULL) AS battery_id_text
+  FROM (SELECT * FROM past UNION ALL SELECT * FROM past_of_fleets) AS withdrawn
+  LEFT JOIN steps ON steps.step = withdrawn.step
  WHERE (%(deployment)s::text IS NULL OR deployment = %(deployment)s)
    AND (%(severities)s::text[] IS NULL OR severity = ANY (%(severities)s))
    AND (%(battery_keys)s::bytea[] IS NULL OR battery_key = ANY (%(battery_keys)s))

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from msgspec.structs import asdict
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -11,6 +12,7 @@ from consumers.timeline import Holds
 from deploy.text import short, visible
 from deploy.timeline_view import describe_holds
 from projections.rules.catalogue import RULES
+from projections.rules.thresholds import DEFAULT
 
 SHORT: Final = 10  # digits of a name that tell it apart, nearly always
 SEVERITY_STYLE: Final = {"warning": "yellow", "high": "red", "critical": "bold red"}
@@ -49,7 +51,8 @@ def print_story(console: Console, story: Story) -> None:
     alert, rule = story.alert, RULES[story.alert.rule]
     console.print(Text.assemble((f"{alert.rule} {alert.name}", "bold"), f", {alert.severity}, {alert.stage}"))
     console.print(Text(visible(rule.meaning)))
-    console.print(Text(f"rule     {rule.formula} (source: {rule.source})"))
+    numbers = asdict(DEFAULT) | (story.findings[0]["thresholds"] if story.findings else {})
+    console.print(Text(f"rule     {rule.formula.format(**numbers)} (source: {rule.source})"))
     console.print(Text(f"alert    {alert.alert}"))
     console.print(Text(f"about    {about(alert)} ({alert.subject}), deployment {visible(alert.deployment)}"))
     console.print(Text(f"state    {alert.state or 'withdrawn'}{_by(alert)}"))
@@ -88,7 +91,7 @@ def _finding(finding: dict[str, Any], holds: Holds) -> str:
 
 def said(values: dict[str, Any]) -> str:
     """Numbers by name. Anybody may have claimed them: of any size."""
-    return visible(", ".join(f"{name} {short(value)}" for name, value in values.items()))
+    return visible(", ".join(f"{name} {short(value)}" for name, value in values.items() if value is not None))
 
 
 def _by(alert: Alert) -> str:

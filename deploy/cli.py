@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "project": "deploy.commands.project:project",
     "timeline": "deploy.commands.timeline:timeline",
     "alerts": "deploy.commands.alerts:alerts",
+    "fleet": "deploy.commands.fleet:fleet",
     "verify": "deploy.commands.verify:verify",
     "judge": "deploy.commands.judge:judge",
     "log": "deploy.commands.log:log",

@@ -140,6 +140,7 @@ def default_map(settings: Settings, origins: Mapping[str, str]) -> dict[str, dic
         flat["project"]["http"] = given["project_http"]
     flat["log"] = dict.fromkeys(("verify", "tail", "show", "canonical"), given)
     flat["alerts"] = dict.fromkeys(("ls", "show", "ack", "note", "close"), given)
+    flat["fleet"] = {"judge": given}
     flat["db"] = dict.fromkeys(("start", "stop", "status", "url"), given)
     return flat
 

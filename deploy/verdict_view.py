@@ -87,7 +87,7 @@ def summary_lines(summary: Summary) -> Iterator[tuple[str, str]]:
     for counted in summary.counters:
         yield "counter", _counter(counted)
     if summary.commitments:
-        yield "commitments", ", ".join(f"{count} {life}" for life, count in sorted(summary.commitments.items()))
+        yield "of those", ", ".join(f"{count} {life}" for life, count in sorted(summary.commitments.items()))
     if summary.verdicts:
         failed = {name: of["failed"] for name, of in summary.verdicts.items() if of.get("failed")}
         count = sum(next(iter(summary.verdicts.values())).values())
@@ -114,4 +114,4 @@ def _counter(counted: Counted) -> str:
 
 
 def _numbers(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {short(value)}" for name, value in values.items()) or "no threshold"
+    return ", ".join(f"{name} {short(value)}" for name, value in values.items() if value is not None) or "no threshold"

@@ -69,8 +69,8 @@ def require_same_judging(bound: dict[str, Any] | None, ours: dict[str, Any] | No
         raise SchemaMismatch("these tables hold verdicts: give the profiles that judge, with --profile FILE")
     if bound is None:
         raise SchemaMismatch(f"these tables were built without verdicts: project without --profile, or {rebuild}")
-    differing = ", ".join(name.replace("_", " ") for name in ours if bound.get(name) != ours[name])
-    raise SchemaMismatch(f"the verdicts in these tables were made by another {differing}: {rebuild}")
+    differing = ", ".join(name.replace("rule_set", "rules") for name in ours if bound.get(name) != ours[name])
+    raise SchemaMismatch(f"the verdicts in these tables were made by other {differing}: {rebuild}")
 
 
 def _digest(value: Struct) -> str:

@@ -1,7 +1,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import click
 import structlog
@@ -9,6 +9,7 @@ from msgspec.structs import asdict
 
 from deploy.database import database, db_options
 from deploy.health import serve_health
+from deploy.housekeeping import Housekeeping
 from deploy.judging import read_judging
 from deploy.logs import log_of
 from deploy.progress import ChainProgress
@@ -47,6 +48,13 @@ STALE_SECONDS = 300.0
     metavar="FILE",
     help="Thresholds of the rules by deployment and model, TOML: see docs/rules.md.",
 )
+@click.option(
+    "--fleet-minutes",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="How often fleets are judged, once caught up; 0: only by `cellwitness fleet judge`.",
+)
 @click.option("--until-caught-up", is_flag=True, help="End, with 0, when the tables hold all of the log.")
 @click.option(
     "--batch-records",
@@ -63,6 +71,7 @@ def project(
     data_dir: str,
     profile: tuple[str, ...],
     thresholds: str | None,
+    fleet_minutes: float,
     until_caught_up: bool,
     batch_records: int,
     http: str | None,
@@ -89,7 +98,15 @@ def project(
     if http:
         serve_health(http, watch.why_not_ready)
     try:
-        with database(db_url, data_dir) as url, _progress(log_url) as show:
+        with ExitStack() as stack:
+            url = stack.enter_context(database(db_url, data_dir))
+            show = stack.enter_context(_progress(log_url))
+            if judging is not None and not until_caught_up:
+                stack.enter_context(
+                    Housekeeping(
+                        lambda: connect(url()), judging, fleet_minutes=fleet_minutes, whole=lambda: watch.whole
+                    )
+                )
 
             def on_progress(progress: Progress) -> None:
                 watch.note(progress, time.time())
@@ -129,6 +146,11 @@ class Watch:
         self._heard_at = 0.0
         self._last_step_at = 0.0
         self._caught_up_at: float | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the tables hold all of the log, as far as the worker last said."""
+        return self.last is not None and self.last.caught_up
 
     def note(self, progress: Progress, now: float) -> None:
         if self.last is None or progress.step != self.last.step:

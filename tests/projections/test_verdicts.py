@@ -26,7 +26,7 @@ JUDGED = ("verdicts", "findings", "alerts")
 
 
 @settings(
-    max_examples=6, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(seed=st.integers(0, 2**32), batch=st.sampled_from([1, 7, 100_000]))
 def test_verdicts_at_every_step_equal_the_fold_of_the_log_up_to_it(
@@ -126,11 +126,11 @@ def test_profiles_that_are_not_the_logs_are_refused_with_what_to_do(database: st
     [
         (judging(), None, "hold verdicts: give the profiles"),
         (None, judging(), "built without verdicts"),
-        (judging(), Judging(judging().profiles, ThresholdBook({"soh_max_bp": 1})), "another thresholds"),
+        (judging(), Judging(judging().profiles, ThresholdBook({"soh_max_bp": 1})), "other thresholds"),
         (
             judging(),
             Judging({profile().name: replace(profile(), soh_tolerance_bp=1)}),
-            "another profiles",
+            "other profiles",
         ),
     ],
 )
