@@ -78,7 +78,7 @@ def cli(ctx: click.Context, config: Path | None, log_level: str | None) -> None:
     A chain to try it on, its events, the tables, and one battery's timeline:
       cellwitness devnet run --profile-out devnet.toml
       cellwitness follow --ogmios ws://127.0.0.1:1337 --profile devnet.toml --log sqlite:events.db
-      cellwitness project --log sqlite:events.db
+      cellwitness project --log sqlite:events.db --profile devnet.toml
       cellwitness timeline urn:eudpp:battery:demo:0001
     """
     settings, origins = from_process(config)
