@@ -31,3 +31,17 @@ SELECT * FROM readings WHERE battery_key = %(battery_key)s AND deployment = %(de
 
 -- commitments --
 SELECT * FROM commitments WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known};
+
+-- verdicts --
+SELECT fact, rule_set, ledger, crypto, binding, plausibility, ledger_reasons, crypto_reasons, binding_reasons,
+       plausibility_reasons, public_key, signed, quarantined, rules_not_assessable, checks
+  FROM verdicts WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known};
+
+-- findings --
+SELECT fact, rule, number, rule_version, rule_set, severity, event_id, transaction, "values", thresholds
+  FROM findings WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+ ORDER BY rule, number;
+
+-- alerts --
+SELECT * FROM alerts WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+ ORDER BY first_height, rule;

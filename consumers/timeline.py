@@ -1,7 +1,7 @@
 """A battery's timeline as the tables hold it, now or as it was known after a step. Reads, never writes."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ from msgspec import Raw, Struct
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from consumers.lives import Summary, age_of, life_of, summary
 from indexer.errors import Retryable
 from projections.database import Connection, load_queries
 from projections.errors import SchemaMismatch, translated
@@ -73,6 +74,9 @@ class Line(Struct, frozen=True):
     reading: dict[str, Any] | None = None
     commitment: dict[str, Any] | None = None  # minted here
     ended: list[dict[str, Any]] = []  # commitments that ended here
+    age: dict[str, Any] | None = None  # of a reading: an interval, see lives.age_of
+    verdict: dict[str, Any] | None = None  # of a reading: four results, reasons and all checks
+    findings: list[dict[str, Any]] = []  # what rules found here
 
 
 class Timeline(Struct, frozen=True):
@@ -81,6 +85,8 @@ class Timeline(Struct, frozen=True):
     battery: dict[str, Any]
     holds: Holds
     lines: list[Line]
+    summary: Summary
+    alerts: list[dict[str, Any]]  # that stand
 
 
 def find_batteries(connection: Connection, battery: str, as_of_step: int | None = None) -> list[tuple[str, str]]:
@@ -90,7 +96,7 @@ def find_batteries(connection: Connection, battery: str, as_of_step: int | None 
     except ValueError:
         raw = b""
     found: list[tuple[str, str]] = []
-    with _reading():
+    with asking():
         for battery_id in (battery.encode(errors="surrogateescape"), raw):
             parameters = {"battery_id": battery_id, "battery_key": raw, "step": as_of_step}
             if battery_id:
@@ -100,7 +106,7 @@ def find_batteries(connection: Connection, battery: str, as_of_step: int | None 
 
 def near_matches(connection: Connection, battery: str, as_of_step: int | None = None) -> list[str]:
     """Names of batteries that look like this one."""
-    with _reading():
+    with asking():
         parameters = {"limit": NAMES_COMPARED, "step": as_of_step}
         names = [name for (name,) in connection.execute(_query("battery_names", as_of_step), parameters)]
     return difflib.get_close_matches(battery, names, n=5, cutoff=0.5)
@@ -109,21 +115,21 @@ def near_matches(connection: Connection, battery: str, as_of_step: int | None = 
 def battery_now(connection: Connection, deployment: str, battery_key: str) -> dict[str, Any] | None:
     """A battery's row as it holds now; None where nothing is known of it."""
     parameters = {"deployment": deployment, "battery_key": bytes.fromhex(battery_key)}
-    with _reading(), connection.cursor(row_factory=dict_row) as cursor:
+    with asking(), connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(_query("battery", None), parameters).fetchone()
-    return None if row is None else _plain(row)
+    return None if row is None else plain(row)
 
 
 def read_timeline(
     connection: Connection, deployment: str, battery_key: str, as_of_step: int | None = None
 ) -> Timeline | None:
     """A battery's timeline; None where nothing is known of it. Raises StepNotReached, SchemaMismatch."""
-    with _reading(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+    with asking(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")  # one moment for all answers
         parameters = {"deployment": deployment, "battery_key": bytes.fromhex(battery_key), "step": as_of_step}
 
         def rows(name: str) -> list[dict[str, Any]]:
-            return [_plain(row) for row in cursor.execute(_query(name, as_of_step), parameters)]
+            return [plain(row) for row in cursor.execute(_query(name, as_of_step), parameters)]
 
         position = rows("checkpoint")
         if not position:
@@ -136,36 +142,74 @@ def read_timeline(
         if not battery:
             return None
         holds = msgspec.convert(position[0], Holds)
-        readings = {row["fact"]: row for row in rows("readings")}
-        commitments = rows("commitments")
-        cursor.execute(_query("events", as_of_step), parameters)
-        lines = [_line(row, holds, readings, commitments) for row in cursor]
-    return Timeline(battery[0], holds, lines)
+        said = _Said(
+            rows("readings"),
+            [row | {"life": life_of(row, holds.slot)} for row in rows("commitments")],
+            {row["fact"]: row for row in rows("verdicts")},
+            rows("findings"),
+        )
+        alerts = rows("alerts")
+        lines = _lines(cursor.execute(_query("events", as_of_step), parameters), holds, said)
+    in_order = [line.reading for line in lines if line.reading is not None]
+    numbers = summary(battery[0], in_order, said.commitments, said.verdicts.values())
+    return Timeline(battery[0], holds, lines, numbers, alerts)
 
 
-def _line(
-    row: dict[str, Any], holds: Holds, readings: dict[str, dict[str, Any]], commitments: list[dict[str, Any]]
-) -> Line:
-    body = Raw(row.pop("body"))
-    event = _plain(row)
-    fact = event["fact"]
-    return Line(
-        **{
-            name: event[name]
-            for name in (
-                *("time", "slot", "height", "block", "transaction", "transaction_index", "event_index", "type"),
-                *("event_id", "fact", "known_from_step"),
+class _Said(Struct, frozen=True):
+    """What the tables say beside the events."""
+
+    readings: list[dict[str, Any]]
+    commitments: list[dict[str, Any]]
+    verdicts: dict[str, dict[str, Any]]  # by fact
+    findings: list[dict[str, Any]]
+
+
+def _lines(rows: Iterable[dict[str, Any]], holds: Holds, said: _Said) -> list[Line]:
+    readings = {row["fact"]: row for row in said.readings}
+    minted = {row["fact"]: row for row in said.commitments}
+    ended, findings = _by(said.commitments, "ended_fact"), _by(said.findings, "fact")
+    lines: list[Line] = []
+    events: dict[str, Any] = {}  # of commitments
+    slots: dict[str, tuple[int, str]] = {}
+    for row in rows:
+        body = Raw(row.pop("body"))
+        event = plain(row)
+        fact = event["fact"]
+        slots[event["transaction"]] = (event["slot"], event["type"])
+        if fact in minted:
+            events[fact] = msgspec.json.decode(body)
+        reading = readings.get(fact)
+        answered = minted.get(reading["commitment"]) if reading is not None else None
+        lines.append(
+            Line(
+                **{name: event[name] for name in _OF_EVENT},
+                finality=holds.finality(event["height"]),
+                event=body,
+                reading=reading,
+                commitment=minted.get(fact),
+                ended=ended.get(fact, []),
+                age=age_of(reading, answered, events[answered["fact"]], slots) if reading and answered else None,
+                verdict=said.verdicts.get(fact),
+                findings=findings.get(fact, []),
             )
-        },
-        finality=holds.finality(event["height"]),
-        event=body,
-        reading=readings.get(fact),
-        commitment=next((each for each in commitments if each["fact"] == fact), None),
-        ended=[each for each in commitments if each["ended_fact"] == fact],
-    )
+        )
+    return lines
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
+_OF_EVENT: Final = (
+    *("time", "slot", "height", "block", "transaction", "transaction_index", "event_index", "type"),
+    *("event_id", "fact", "known_from_step"),
+)
+
+
+def _by(rows: list[dict[str, Any]], column: str) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row[column], []).append(row)
+    return found
+
+
+def plain(row: dict[str, Any]) -> dict[str, Any]:
     """A row as JSON can say it: bytes as hex, numbers as integers, times as RFC 3339.
 
     Without the step that ended it: an answer about the past must stay the same whatever was learned after it.
@@ -191,7 +235,7 @@ def _query(name: str, as_of_step: int | None) -> sql.Composed:
 
 
 @contextmanager
-def _reading() -> Iterator[None]:
+def asking() -> Iterator[None]:
     """Errors in our words; of a database without our tables in words that help."""
     try:
         with translated():

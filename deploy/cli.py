@@ -27,6 +27,8 @@ COMMANDS: Final = {
     "follow": "deploy.commands.follow:follow",
     "project": "deploy.commands.project:project",
     "timeline": "deploy.commands.timeline:timeline",
+    "alerts": "deploy.commands.alerts:alerts",
+    "fleet": "deploy.commands.fleet:fleet",
     "verify": "deploy.commands.verify:verify",
     "judge": "deploy.commands.judge:judge",
     "log": "deploy.commands.log:log",
@@ -102,7 +104,7 @@ def cli(ctx: click.Context, config: Path | None, log_level: str | None) -> None:
     A chain to try it on, its events, the tables, and one battery's timeline:
       cellwitness devnet run --profile-out devnet.toml
       cellwitness follow --ogmios ws://127.0.0.1:1337 --profile devnet.toml --log sqlite:events.db
-      cellwitness project --log sqlite:events.db
+      cellwitness project --log sqlite:events.db --profile devnet.toml
       cellwitness timeline urn:eudpp:battery:demo:0001
     """
     settings, origins = from_process(config)

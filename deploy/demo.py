@@ -16,15 +16,17 @@ from rich.text import Text
 from consumers.timeline import Line, Timeline, read_timeline
 from deploy.database import database
 from deploy.devnet.control import ask
+from deploy.profiles import read_profile
 from deploy.progress import ChainProgress
 from deploy.settings import EMBEDDED
 from deploy.timeline_view import add_line, lines_table, print_timeline
 from indexer.errors import CellwitnessError, OperatorMustAct, Retryable
 from indexer.log.urls import open_log
-from indexer.protocol.profile import load_profile
+from indexer.protocol.profile import Profile
 from indexer.run import FollowOptions, run_follower
 from indexer.session import Progress as Followed
 from projections.database import Connection, connect
+from projections.judging import Judging
 from projections.run import Progress as Projected
 from projections.run import Worker
 from projections.status import consistent_step
@@ -110,8 +112,7 @@ class Demo:
 
     def start_follower(self) -> None:
         """Follows the devnet into the log, until the demo ends."""
-        file = self.folder / "devnet.toml"
-        profile = load_profile(file.read_text(), str(file))
+        profile = self._profile()
 
         def work() -> None:
             log = open_log(self.log_url)
@@ -129,8 +130,12 @@ class Demo:
 
         self._start("follower", work)
 
+    def _profile(self) -> Profile:
+        return read_profile(self.folder / "devnet.toml")
+
     def start_worker(self) -> None:
-        """Projects the log into an embedded PostgreSQL, until the demo ends."""
+        """Projects the log into an embedded PostgreSQL, verdicts too, until the demo ends."""
+        profile = self._profile()
         url = self._life.enter_context(database(EMBEDDED, str(self.folder)))
         self.database_url = url
 
@@ -140,6 +145,7 @@ class Demo:
                 Worker(
                     log,
                     lambda: connect(url()),
+                    judging=Judging({profile.name: profile}),
                     progress=lambda progress: setattr(self, "projected", progress),
                     stop=self._stopped.is_set,
                     pause=self._pause,

@@ -7,8 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deploy.text import visible
-from deploy.verify_view import short
+from deploy.text import short, visible
 from projections.rules.archive import FLEET_RULES, NEED_CHAIN, READING_RULE_IDS, Archive, Tally, by_severity
 from projections.rules.catalogue import CATALOGUE, RULES
 from projections.rules.model import SEVERITIES

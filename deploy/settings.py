@@ -25,7 +25,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set. In the environment: ``CELLWITNESS_`` and the name in capitals, lists with commas."""
 
     ogmios: tuple[str, ...] = ("ws://127.0.0.1:1337",)  # endpoints in order of preference
-    profile: tuple[str, ...] = ()  # deployment profiles, TOML files
+    profile: tuple[str, ...] = ()  # deployment profiles, TOML files: what is followed, and judged by
+    thresholds: str = ""  # of the rules, a TOML file: docs/rules.md; empty: the defaults
     log: str = "sqlite:events.db"  # the event log: sqlite:PATH or kafka://HOST:PORT/NETWORK
     kafka: dict[str, str | int | bool] = {}  # of Kafka's clients, by Kafka's names: indexer/log/kafka_settings.py
     db: str = EMBEDDED  # PostgreSQL: postgresql://…, or a server of our own under data_dir
@@ -133,11 +134,13 @@ def default_map(settings: Settings, origins: Mapping[str, str]) -> dict[str, dic
     """What click takes where a flag is not given: only what somebody set, so that each command's own default shows."""
     plain = msgspec.to_builtins(settings)
     given = {_PARAMETERS.get(key, key): plain[key] for key in origins if key != "kafka"}
-    flat: dict[str, Any] = dict.fromkeys(("follow", "timeline", "verify"), given)
+    flat: dict[str, Any] = dict.fromkeys(("follow", "timeline", "verify", "judge"), given)
     flat["project"] = {key: value for key, value in given.items() if key != "http"}
     if "project_http" in given:
         flat["project"]["http"] = given["project_http"]
     flat["log"] = dict.fromkeys(("verify", "tail", "show", "canonical"), given)
+    flat["alerts"] = dict.fromkeys(("ls", "show", "ack", "note", "close"), given)
+    flat["fleet"] = {"judge": given}
     flat["db"] = dict.fromkeys(("start", "stop", "status", "url"), given)
     return flat
 

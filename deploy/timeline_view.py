@@ -11,6 +11,7 @@ from rich.text import Text
 
 from consumers.timeline import Finality, Holds, Line, Timeline
 from deploy.text import final_words, visible
+from deploy.verdict_view import LEGEND, LETTERS, marks, remarks, summary_lines
 from indexer.events import (
     ChainEvent,
     CommitmentClosed,
@@ -36,17 +37,21 @@ FINALITY_STYLE: Final[dict[Finality, str]] = {"pending": "yellow", "confirmed": 
 
 def print_timeline(console: Console, timeline: Timeline) -> None:
     """Identity, the course of SoH, the events in the chain's order, and where all of it holds."""
-    _print_identity(console, timeline.battery)
+    _print_identity(console, timeline)
     effective = [line.reading for line in timeline.lines if line.reading and _took_effect(line.reading)]
     soh = [reading["soh_bp"] for reading in effective if reading["soh_bp"] is not None]
     if len(soh) > 1:
         console.print(Text(f"SoH        {sparkline(soh)}  {percent(soh[0])} → {percent(soh[-1])}"))
+    for alert in timeline.alerts:
+        console.print(Text(f"ALERT      {alert['alert'][:SHORT]} {alert['rule']} {alert['severity']}", "red"))
     console.print()
     table = lines_table(console.width)
     for line in timeline.lines:
         add_line(table, line)
     console.print(table)
     console.print()
+    if timeline.summary.verdicts:
+        console.print(Text(LEGEND, "dim"))
     console.print(Text(describe_holds(timeline.holds)))
 
 
@@ -58,7 +63,7 @@ def lines_table(width: int | None = None) -> Table:
     columns = get_terminal_size().columns if width is None else width
     places = ("slot", "height") if columns >= WIDE_COLUMNS else ()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("time (UTC)", *places, "what happened", "SoH", "cycles", "counter", "finality"):
+    for name in ("time (UTC)", *places, "what happened", "SoH", "cycles", "counter", LETTERS, "finality"):
         numeric = name in ("slot", "height", "SoH", "cycles", "counter")
         free = name in ("what happened", "finality")  # a remark may stand for the finality
         table.add_column(name, justify="right" if numeric else "left", no_wrap=not free)
@@ -73,10 +78,11 @@ def add_line(table: Table, line: Line, *, style: str = "", remark: str = "") -> 
     where = (time, str(line.slot), str(line.height)) if wide else (f"{time}\n{line.slot} / {line.height}",)
     table.add_row(
         *map(Text, where),
-        Text("; ".join(describe(line))),
+        Text("; ".join((*describe(line), *remarks(line)))),
         Text(percent(reading.get("soh_bp"))),
         Text(_number(reading.get("cycle_count"))),
         _counter(reading),
+        marks(line.verdict),
         Text(remark) if remark else Text(line.finality, style=FINALITY_STYLE[line.finality]),
         style=style,
     )
@@ -150,7 +156,8 @@ def ada(lovelace: int) -> str:
     return f"{lovelace / 1_000_000:,.6f}".rstrip("0").rstrip(".") + " ADA"
 
 
-def _print_identity(console: Console, battery: dict[str, Any]) -> None:
+def _print_identity(console: Console, timeline: Timeline) -> None:
+    battery = timeline.battery
     metadata = battery["metadata"] or {}
     name = battery["battery_id_text"] or battery["battery_id"] or "(id not proven)"
     facts = {
@@ -169,8 +176,11 @@ def _print_identity(console: Console, battery: dict[str, Any]) -> None:
         f"{battery['readings_unproven']} on unproven accounts",
         "commitments": f"{battery['commitments_minted']} minted, {battery['commitments_open']} open",
     }
+    rewards = timeline.summary.rewards_lovelace
+    facts["rewards"] = f"{ada(rewards)} paid" if rewards else ""
+    told = [*facts.items(), *summary_lines(timeline.summary)]
     width = max(map(len, facts))
-    for title, value in facts.items():
+    for title, value in told:
         if value:
             console.print(Text.assemble((f"{title:<{width}}  ", "bold"), value))
 
@@ -207,7 +217,7 @@ def _fate(commitment: dict[str, Any] | None) -> Iterator[str]:
     if commitment is None:
         return
     age = f" after {commitment['age_slots']} slots" if commitment["age_slots"] is not None else ""
-    yield f"{commitment['status']}{age}"
+    yield f"{commitment['life']}{age}"
 
 
 def _took_effect(reading: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deploy.text import visible
+from deploy.text import short, visible
 from deploy.timeline_view import percent
 from indexer.events import Reading
 from indexer.protocol.cose import ALGORITHMS
@@ -86,16 +86,6 @@ def values(reading: Reading, algorithm: int | None) -> Iterator[tuple[str, str]]
     yield "temperature", f"{short(reading.temp_min_c)} to {short(reading.temp_max_c)} °C"
     yield "throughput", f"{short(reading.energy_throughput_wh)} Wh"
     yield "signed with", ALGORITHMS.get(algorithm or 0, f"algorithm {algorithm}")
-
-
-def short(value: object) -> str:
-    """A claimed value: one of thousands of digits must not fill the screen."""
-    if value is None:
-        return "?"
-    if isinstance(value, int) and abs(value) >= 1 << 80:
-        return f"{'-' if value < 0 else ''}≥2^{value.bit_length() - 1}"
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if len(text) <= 100 else f"{text[:97]}…"
 
 
 def _battery(battery_id: str | None) -> str:

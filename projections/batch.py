@@ -1,6 +1,7 @@
 """A batch of the log, folded: records and what was known before them in, changes out. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Final, assert_never
 
 from msgspec import Struct
@@ -9,8 +10,9 @@ from indexer.errors import OperatorMustAct
 from indexer.log.port import LogDamaged
 from indexer.log.records import Marker, Record, decode_marker
 from projections.facts import Fact, fact_of
+from projections.folding import EMPTY, State, fold
+from projections.judging import Judging
 from projections.rows import EVENTS, EventRow, Key, Put, Row, Table
-from projections.timeline import EMPTY, State, fold
 from projections.versions import Versions
 
 Battery = tuple[str, str]
@@ -61,8 +63,8 @@ def batteries_of(records: Iterable[Record]) -> tuple[set[Battery], set[Battery]]
     return touched | undone, undone
 
 
-def fold_batch(records: Sequence[Record], known: Known) -> Folded:
-    """Folds whole steps of one partition, in order.
+def fold_batch(records: Sequence[Record], known: Known, judging: Judging | None = None) -> Folded:
+    """Folds whole steps of one partition, in order; with verdicts where ``judging`` is given.
 
     Raises LogDamaged, RetractionOfUnknown.
     """
@@ -71,6 +73,7 @@ def fold_batch(records: Sequence[Record], known: Known) -> Folded:
     batch = _Batch(
         {battery: known.states[battery] for battery in touched if battery in known.states},
         {battery: known.live[battery] for battery in undone},
+        judging,
     )
     positions: list[Position] = []
     step: list[Record] = []
@@ -93,11 +96,12 @@ def fold_batch(records: Sequence[Record], known: Known) -> Folded:
 class _Batch:
     """States and live events of the batteries, as they change from step to step."""
 
-    def __init__(self, states: dict[Battery, State], live: dict[Battery, list[Fact]]) -> None:
+    def __init__(self, states: dict[Battery, State], live: dict[Battery, list[Fact]], judging: Judging | None) -> None:
         self.versions: Final = Versions()
         self.states: Final = states
         self.events = 0
         self.retractions = 0
+        self._judging: Final = judging
         self._live: Final = {battery: {fact.event_id: fact for fact in facts} for battery, facts in live.items()}
 
     def step(self, records: list[Record], step: int) -> None:
@@ -129,7 +133,7 @@ class _Batch:
                 f"event {fact.event_id} of step {step} does not come after {state.place} in the chain's order",
                 step=step,
             )
-        self.states[battery], puts = fold(state, fact)
+        self.states[battery], puts = fold(state, fact, self._judging)
         for put in puts:
             self.versions.put(put.table, put.key, put.row, step, fresh=put.fresh)
 
@@ -146,24 +150,28 @@ class _Batch:
 
         What it said before comes from folding the events it had before: the fold is what wrote the tables.
         """
-        _, old = _fold_all(before)
         live = self._live[battery] = dict(sorted(self._live[battery].items(), key=lambda item: item[1].place))
-        self.states[battery], new = _fold_all(live.values())
+        after = list(live.values())
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], zip(before, after, strict=False)))
+        # What both have in common, nearly all of a long life, is folded once.
+        state, common = self._fold_all(EMPTY, after[:same])
+        _, old = self._fold_all(state, before[same:])
+        self.states[battery], new = self._fold_all(state, after[same:])
+        old, new = common | old, common | new
         for (table, key), row in new.items():
             if old.get((table, key)) != row:
                 self.versions.put(table, key, row, step, fresh=(table, key) not in old)
         for table, key in old.keys() - new.keys():
             self.versions.close(table, key, step)
 
-
-def _fold_all(facts: Iterable[Fact]) -> tuple[State, dict[tuple[Table, Key], Row]]:
-    """A battery's state and rows after these facts, in order."""
-    state, rows = EMPTY, dict[tuple[Table, Key], Row]()
-    puts: list[Put]
-    for fact in facts:
-        state, puts = fold(state, fact)
-        rows.update(((put.table, put.key), put.row) for put in puts)
-    return state, rows
+    def _fold_all(self, state: State, facts: Iterable[Fact]) -> tuple[State, dict[tuple[Table, Key], Row]]:
+        """A battery's state after these facts, in order, and the rows that they put."""
+        rows: dict[tuple[Table, Key], Row] = {}
+        puts: list[Put]
+        for fact in facts:
+            state, puts = fold(state, fact, self._judging)
+            rows.update(((put.table, put.key), put.row) for put in puts)
+        return state, rows
 
 
 def _event_row(record: Record, fact: Fact) -> EventRow:

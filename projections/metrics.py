@@ -24,3 +24,6 @@ CONSISTENT_STEP: Final = Gauge(
 LAST_BATCH: Final = Gauge(
     "cellwitness_projection_last_batch_timestamp_seconds", "When a batch was last written, Unix time.", ["projection"]
 )
+ALERTS_OPEN: Final = Gauge(
+    "cellwitness_alerts_open", "Alerts that stand and that nobody closed, whole fleets' too.", ["severity"]
+)

@@ -1,12 +1,12 @@
 Queries of the worker, by name. Names are unqualified: the connection's search path says which schema is meant.
 
 -- read_identity --
-SELECT digest, network, network_magic, deployments, partitions, fold_version FROM log_identity;
+SELECT digest, network, network_magic, deployments, partitions, fold_version, judged_by FROM log_identity;
 
 -- write_identity --
 -- Does nothing where a log is bound already: read_identity then says which.
-INSERT INTO log_identity (digest, network, network_magic, deployments, partitions, fold_version)
-VALUES (%(digest)s, %(network)s, %(network_magic)s, %(deployments)s, %(partitions)s, %(fold_version)s)
+INSERT INTO log_identity (digest, network, network_magic, deployments, partitions, fold_version, judged_by)
+VALUES (%(digest)s, %(network)s, %(network_magic)s, %(deployments)s, %(partitions)s, %(fold_version)s, %(judged_by)s)
 ON CONFLICT DO NOTHING;
 
 -- read_columns --
@@ -117,6 +117,29 @@ UPDATE readings SET known_until_step = ended.step
        AS ended (battery_key, deployment, fact, step)
  WHERE readings.battery_key = ended.battery_key AND readings.deployment = ended.deployment
    AND readings.fact = ended.fact AND known_until_step IS NULL;
+
+-- close_verdicts --
+UPDATE verdicts SET known_until_step = ended.step
+  FROM unnest(%(battery_key)s::bytea[], %(deployment)s::text[], %(fact)s::bytea[], %(step)s::bigint[])
+       AS ended (battery_key, deployment, fact, step)
+ WHERE verdicts.battery_key = ended.battery_key AND verdicts.deployment = ended.deployment
+   AND verdicts.fact = ended.fact AND known_until_step IS NULL;
+
+-- close_findings --
+UPDATE findings SET known_until_step = ended.step
+  FROM unnest(%(battery_key)s::bytea[], %(deployment)s::text[], %(fact)s::bytea[], %(rule)s::text[],
+              %(number)s::integer[], %(step)s::bigint[])
+       AS ended (battery_key, deployment, fact, rule, number, step)
+ WHERE findings.battery_key = ended.battery_key AND findings.deployment = ended.deployment
+   AND findings.fact = ended.fact AND findings.rule = ended.rule AND findings.number = ended.number
+   AND known_until_step IS NULL;
+
+-- close_alerts --
+UPDATE alerts SET known_until_step = ended.step
+  FROM unnest(%(battery_key)s::bytea[], %(deployment)s::text[], %(rule)s::text[], %(step)s::bigint[])
+       AS ended (battery_key, deployment, rule, step)
+ WHERE alerts.battery_key = ended.battery_key AND alerts.deployment = ended.deployment
+   AND alerts.rule = ended.rule AND known_until_step IS NULL;
 
 -- consistent_step --
 -- A partition that nobody ever took counts as not projected.

@@ -8,6 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from indexer.events import Hash28, Hash32, Hex
+from projections.verdict_rows import AlertRow, FindingRow, VerdictRow
 
 
 class EventRow(Struct, frozen=True, gc=False, kw_only=True):
@@ -82,6 +83,7 @@ class CommitmentRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     user_pkh: Hex
     claimed_slot: int | None = None
     nonce: Hex | None = None
+    max_age_slots: int | None = None
     status: str = "open"
     slot: int
     height: int
@@ -139,7 +141,7 @@ class ReadingRow(Struct, frozen=True, gc=False, kw_only=True):
     reward_lovelace: int | None
 
 
-Row = EventRow | BatteryRow | CommitmentRow | ReadingRow
+Row = EventRow | BatteryRow | CommitmentRow | ReadingRow | VerdictRow | FindingRow | AlertRow
 Key = tuple[str | int, ...]
 
 
@@ -155,8 +157,11 @@ EVENTS: Final = Table("events", EventRow, ("battery_key", "deployment", "height"
 BATTERIES: Final = Table("batteries", BatteryRow, ("battery_key", "deployment"))
 COMMITMENTS: Final = Table("commitments", CommitmentRow, ("battery_key", "deployment", "fact"))
 READINGS: Final = Table("readings", ReadingRow, ("battery_key", "deployment", "fact"))
+VERDICTS: Final = Table("verdicts", VerdictRow, ("battery_key", "deployment", "fact"))
+FINDINGS: Final = Table("findings", FindingRow, ("battery_key", "deployment", "fact", "rule", "number"))
+ALERTS: Final = Table("alerts", AlertRow, ("battery_key", "deployment", "rule"))
 
-TABLES: Final = (EVENTS, BATTERIES, COMMITMENTS, READINGS)
+TABLES: Final = (EVENTS, BATTERIES, COMMITMENTS, READINGS, VERDICTS, FINDINGS, ALERTS)
 """In the order in which they are written."""
 
 

@@ -12,6 +12,7 @@ from indexer.log.port import Batch, Log, LogEmpty
 from projections import metrics
 from projections.database import Connection
 from projections.errors import OwnershipLost
+from projections.judging import Judging
 from projections.migrate import migrate
 from projections.store import PROJECTION, Applied, Checkpoint, Store, identity_of
 
@@ -42,8 +43,8 @@ class Progress(Struct, frozen=True, kw_only=True):
 class Worker:
     """One process's share of a projection.
 
-    ``connect`` gives a new connection each time. ``partitions`` None means all. ``stop`` says when to end, after the
-    transaction under way; ``pause`` sleeps, and ends early then.
+    ``connect`` gives a new connection each time. ``partitions`` None means all, ``judging`` None no verdicts.
+    ``stop`` says when to end, after the transaction under way; ``pause`` sleeps, and ends early then.
     """
 
     def __init__(  # noqa: PLR0913 - what a worker can be told
@@ -53,6 +54,7 @@ class Worker:
         *,
         partitions: Collection[int] | None = None,
         batch_records: int = BATCH_RECORDS,
+        judging: Judging | None = None,
         progress: Callable[[Progress], None] = lambda _: None,
         stop: Callable[[], bool] = lambda: False,
         pause: Callable[[float], None] = time.sleep,
@@ -61,6 +63,7 @@ class Worker:
         self._connect = connect
         self._partitions = partitions
         self._batch_records = batch_records
+        self._judging = judging
         self._report = progress
         self._stop = stop
         self._pause = pause
@@ -119,7 +122,7 @@ class Worker:
         identity = identity_of(self._log)
         connection = self._connection = self._connect()
         migrate(connection)
-        store = Store(connection, identity)
+        store = Store(connection, identity, judging=self._judging)
         if self._owned is None:
             wanted = range(identity.partitions) if self._partitions is None else self._partitions
             store.take(wanted)

@@ -13,8 +13,9 @@ from projections.batch import Battery, Folded, Known, Position, batteries_of, fo
 from projections.database import Connection
 from projections.errors import OtherLog, OwnershipLost, SchemaMismatch, translated
 from projections.facts import Fact, decode_body
+from projections.folding import FOLD_VERSION, State, decode_state, encode_state
+from projections.judging import Judging, require_same_judging
 from projections.tables import QUERIES, table_writers
-from projections.timeline import FOLD_VERSION, State, decode_state, encode_state
 
 PROJECTION: Final = "timeline"
 
@@ -80,10 +81,22 @@ def identity_of(log: Log) -> LogIdentity:
 class Store:
     """The tables, as one worker writes them. Holds a connection; after an error of class Retryable, make a new one."""
 
-    def __init__(self, connection: Connection, identity: LogIdentity, projection: str = PROJECTION) -> None:
-        """Binds the tables to the log, once and for ever. Raises OtherLog, SchemaMismatch."""
+    def __init__(
+        self,
+        connection: Connection,
+        identity: LogIdentity,
+        projection: str = PROJECTION,
+        judging: Judging | None = None,
+    ) -> None:
+        """Binds the tables to the log and to what judges it, once and for ever.
+
+        Raises OtherLog, SchemaMismatch, and ConfigurationError where the profiles are not the log's.
+        """
+        if judging is not None:
+            judging.check(identity.deployments)
         self._connection = connection
         self._projection = projection
+        self._judging: Final = judging
         self.checkpoints: dict[int, Checkpoint] = {}
         with translated():
             # Each query of a worker finds its rows by key. While tables grow from nothing their statistics say that
@@ -136,7 +149,7 @@ class Store:
                 for partition, batch in batches.items()
             }
             known = self._known(record for records in accepted.values() for record in records)
-            folded = {partition: fold_batch(records, known) for partition, records in accepted.items()}
+            folded = {partition: fold_batch(records, known, self._judging) for partition, records in accepted.items()}
             moved = self._advance(batches, accepted, folded)
             rows = sum(self._write(partition, each) for partition, each in folded.items())
         self.checkpoints.update(moved)
@@ -149,6 +162,7 @@ class Store:
         )
 
     def _bind(self, identity: LogIdentity) -> None:
+        judged_by = None if self._judging is None else self._judging.identity()
         ours = {
             "digest": identity.digest,
             "network": identity.network,
@@ -156,6 +170,7 @@ class Store:
             "deployments": Jsonb(identity.deployments),
             "partitions": identity.partitions,
             "fold_version": FOLD_VERSION,
+            "judged_by": None if judged_by is None else Jsonb(judged_by),
         }
         self._connection.execute(QUERIES["write_identity"], ours)
         row = self._connection.execute(QUERIES["read_identity"]).fetchone()
@@ -165,6 +180,7 @@ class Store:
             raise OtherLog(f"these tables were built from the log of {bound}; this is the log of {identity}")
         if row[5] != FOLD_VERSION:
             raise SchemaMismatch(f"these tables are of fold version {row[5]}, this is {FOLD_VERSION}: rebuild them")
+        require_same_judging(row[6], judged_by)
 
     def _known(self, records: Iterable[Any]) -> Known:
         touched, undone = batteries_of(records)

@@ -4,7 +4,6 @@ from hashlib import blake2b
 from typing import Final, assert_never
 
 from msgspec import Struct
-from msgspec.json import Decoder, Encoder
 from msgspec.structs import replace
 
 from indexer.events import (
@@ -24,9 +23,6 @@ from projections.facts import Fact
 from projections.readings import reading_row, with_reading
 from projections.rows import BATTERIES, COMMITMENTS, READINGS, BatteryRow, CommitmentRow, Put
 
-FOLD_VERSION: Final = 1
-"""Goes up when the fold says anything else of the same events. The tables are then rebuilt."""
-
 
 class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the next event of a battery is judged by. Grows with its open commitments and its keys only."""
@@ -38,8 +34,6 @@ class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 EMPTY: Final = State()
-encode_state = Encoder().encode
-decode_state = Decoder(State).decode
 
 
 def fold(state: State, fact: Fact) -> tuple[State, list[Put]]:
@@ -54,7 +48,7 @@ def fold(state: State, fact: Fact) -> tuple[State, list[Put]]:
         case OwnershipTokenMoved():
             battery = _with_owner(battery, event, fact)
         case CommitmentMinted():
-            commitment = _commitment(event, fact)
+            commitment = _commitment(battery, event, fact)
             puts.append(_put(commitment, fresh=True))
             state = replace(state, commitments=(*state.commitments, commitment))
             battery = _named(replace(battery, commitments_minted=battery.commitments_minted + 1), event.battery_id)
@@ -151,7 +145,7 @@ def _named(battery: BatteryRow, battery_id: str) -> BatteryRow:
     return replace(battery, battery_id=battery_id, battery_id_text=text if text.isprintable() and text else None)
 
 
-def _commitment(event: CommitmentMinted, fact: Fact) -> CommitmentRow:
+def _commitment(battery: BatteryRow, event: CommitmentMinted, fact: Fact) -> CommitmentRow:
     return CommitmentRow(
         deployment=event.deployment,
         battery_key=event.battery_key,
@@ -162,6 +156,7 @@ def _commitment(event: CommitmentMinted, fact: Fact) -> CommitmentRow:
         user_pkh=event.user_pkh,
         claimed_slot=event.claimed_slot,
         nonce=event.nonce,
+        max_age_slots=battery.account_max_age_slots,
         slot=fact.slot,
         height=fact.height,
         block=fact.block,

@@ -10,12 +10,12 @@ import structlog
 
 from deploy.health import serve_health
 from deploy.logs import log_of
+from deploy.profiles import read_profile
 from deploy.progress import ChainProgress
 from deploy.settings import without_password
 from deploy.stopping import Stop
 from indexer.chain import ORIGIN, Point, PointOrOrigin
 from indexer.errors import ConfigurationError
-from indexer.protocol.profile import Profile, load_profile
 from indexer.run import FollowOptions, run_follower
 from indexer.session import Progress
 
@@ -126,15 +126,6 @@ class Watch:
         if age > STALE_SECONDS:
             reasons.append(f"the last step is {age:.0f} s old")
         return reasons
-
-
-def read_profile(file: Path) -> Profile:
-    """A profile from a file. Raises ConfigurationError."""
-    try:
-        text = file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"can't read the profile {file}: {error}") from error
-    return load_profile(text, str(file))
 
 
 def read_endpoint(url: str) -> str:

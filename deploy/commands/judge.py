@@ -10,10 +10,9 @@ from rich.console import Console
 
 from deploy.archives import Table, check_columns, findings_file, in_order, opened, rows_of
 from deploy.judge_view import print_archive, summary
+from deploy.judging import read_thresholds
 from deploy.progress import ChainProgress
-from indexer.errors import ConfigurationError
 from projections.rules.archive import Archive, Row
-from projections.rules.thresholds import ThresholdBook, load_thresholds
 
 SHOWN_EVERY_READINGS: Final = 2_000
 
@@ -23,10 +22,10 @@ SHOWN_EVERY_READINGS: Final = 2_000
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write each finding here: .csv or .parquet."
 )
-@click.option("--thresholds", type=click.Path(path_type=Path), help="Thresholds by model, TOML: see docs/rules.md.")
+@click.option("--thresholds", metavar="FILE", help="Thresholds by model, TOML: see docs/rules.md.")
 @click.option("--sort", is_flag=True, help="Sort the readings by time first, on disk.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def judge(file: Path, out: Path | None, thresholds: Path | None, sort: bool, as_json: bool) -> None:
+def judge(file: Path, out: Path | None, thresholds: str | None, sort: bool, as_json: bool) -> None:
     """Runs the catalogue of rules over an archive of readings, without a chain: try it on your own history.
 
     FILE is CSV with a header line, or Parquet. It needs the columns battery_id and time (RFC 3339 or Unix seconds) or
@@ -42,7 +41,7 @@ def judge(file: Path, out: Path | None, thresholds: Path | None, sort: bool, as_
     cellwitness judge fleet.csv
     cellwitness judge lab.parquet --out findings.parquet --thresholds mine.toml --json
     """
-    archive = Archive(_book(thresholds))
+    archive = Archive(read_thresholds(thresholds))
     started = time.monotonic()
     with opened(file) as table, findings_file(out) as write, ChainProgress(f"judge {file}", "readings") as bar:
         missing = check_columns(table.columns, file)
@@ -73,12 +72,3 @@ def _show(bar: ChainProgress, archive: Archive, table: Table) -> None:
     done = archive.readings
     total = round(done / max(table.done(), 0.001))
     bar.update(done=done, total=total, events=sum(t.findings for t in archive.tallies.values()), note="findings")
-
-
-def _book(file: Path | None) -> ThresholdBook:
-    if file is None:
-        return ThresholdBook()
-    try:
-        return load_thresholds(file.read_text(), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"can't read the thresholds {file}: {error}") from error

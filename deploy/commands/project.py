@@ -1,18 +1,23 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import click
+import structlog
 from msgspec.structs import asdict
 
 from deploy.database import database, db_options
 from deploy.health import serve_health
+from deploy.housekeeping import Housekeeping
+from deploy.judging import read_judging
 from deploy.logs import log_of
 from deploy.progress import ChainProgress
 from deploy.stopping import Stop
 from projections.database import connect
 from projections.run import BATCH_RECORDS, Progress, Worker
+
+log = structlog.get_logger(component="project")
 
 GIVE_UP_AFTER_SECONDS = 60.0
 """With --until-caught-up somebody waits for the end; without, the worker tries for ever."""
@@ -32,6 +37,24 @@ STALE_SECONDS = 300.0
     "--log", "log_url", default="sqlite:events.db", show_default=True, metavar="URL", help="The event log to read."
 )
 @db_options
+@click.option(
+    "--profile",
+    multiple=True,
+    metavar="FILE",
+    help="The deployment profiles that `follow` was given: readings are judged by them. Without: no verdicts.",
+)
+@click.option(
+    "--thresholds",
+    metavar="FILE",
+    help="Thresholds of the rules by deployment and model, TOML: see docs/rules.md.",
+)
+@click.option(
+    "--fleet-minutes",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="How often fleets are judged, once caught up; 0: only by `cellwitness fleet judge`.",
+)
 @click.option("--until-caught-up", is_flag=True, help="End, with 0, when the tables hold all of the log.")
 @click.option(
     "--batch-records",
@@ -46,27 +69,44 @@ def project(
     log_url: str,
     db_url: str,
     data_dir: str,
+    profile: tuple[str, ...],
+    thresholds: str | None,
+    fleet_minutes: float,
     until_caught_up: bool,
     batch_records: int,
     http: str | None,
     as_json: bool,
 ) -> None:
-    """Projects the event log into tables: each battery's timeline, with forks undone.
+    """Projects the event log into tables: each battery's timeline, with forks undone, and what its readings are worth.
+
+    Verdicts, findings and alerts take the deployments' profiles (--profile, or `profile` in cellwitness.toml), which
+    the log does not hold. Tables are built with them or without: to change that, or a threshold, build them again.
 
     Goes on from its checkpoint, which moves with the rows in one transaction: kill it at any moment and start it again.
     A second worker on the same tables takes over from the first, which ends with exit code 3.
 
     \b
-    cellwitness project --log sqlite:events.db --until-caught-up
+    cellwitness project --log sqlite:events.db --profile devnet.toml --until-caught-up
     cellwitness project --log sqlite:events.db --db postgresql://me@db.example/cellwitness --http 127.0.0.1:9101
     """
+    judging = read_judging(profile, thresholds)
+    if judging is None:
+        log.warning("no_verdicts", reason="no profile given: readings are not judged", mend="--profile FILE")
     stop = Stop()
     the_log = log_of(log_url)
     watch = Watch()
     if http:
         serve_health(http, watch.why_not_ready)
     try:
-        with database(db_url, data_dir) as url, _progress(log_url) as show:
+        with ExitStack() as stack:
+            url = stack.enter_context(database(db_url, data_dir))
+            show = stack.enter_context(_progress(log_url))
+            if judging is not None and not until_caught_up:
+                stack.enter_context(
+                    Housekeeping(
+                        lambda: connect(url()), judging, fleet_minutes=fleet_minutes, whole=lambda: watch.whole
+                    )
+                )
 
             def on_progress(progress: Progress) -> None:
                 watch.note(progress, time.time())
@@ -76,6 +116,7 @@ def project(
                 the_log,
                 lambda: connect(url()),
                 batch_records=batch_records,
+                judging=judging,
                 progress=on_progress,
                 stop=stop,
                 pause=stop.pause,
@@ -105,6 +146,11 @@ class Watch:
         self._heard_at = 0.0
         self._last_step_at = 0.0
         self._caught_up_at: float | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the tables hold all of the log, as far as the worker last said."""
+        return self.last is not None and self.last.caught_up
 
     def note(self, progress: Progress, now: float) -> None:
         if self.last is None or progress.step != self.last.step:

@@ -8,6 +8,7 @@ from consumers.timeline import find_batteries, near_matches, read_timeline
 from deploy.database import database, db_options
 from deploy.text import visible
 from deploy.timeline_view import print_timeline
+from deploy.verdict_view import print_checks
 from projections.database import connect
 
 
@@ -15,9 +16,10 @@ from projections.database import connect
 @click.argument("battery")
 @db_options
 @click.option("--as-of-step", type=click.IntRange(0), metavar="N", help="As it was known after this step of the log.")
+@click.option("--checks", is_flag=True, help="Every check of every reading, with what it was answered from.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one document a deployment.")
-def timeline(battery: str, db_url: str, data_dir: str, as_of_step: int | None, as_json: bool) -> None:
-    """Prints everything known of BATTERY in the chain's order, and where that holds.
+def timeline(battery: str, db_url: str, data_dir: str, as_of_step: int | None, checks: bool, as_json: bool) -> None:
+    """Prints everything known of BATTERY in the chain's order, what its readings are worth, and where that holds.
 
     BATTERY is its id, as text or hex, or its key (56 hex digits). Exit code 1: no such battery.
 
@@ -47,3 +49,5 @@ def timeline(battery: str, db_url: str, data_dir: str, as_of_step: int | None, a
         if number:
             console.print()
         print_timeline(console, each)
+        if checks:
+            print_checks(console, each)

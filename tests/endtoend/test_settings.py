@@ -14,6 +14,7 @@ from tests.endtoend.commands import CommandLine
 GIVEN: dict[str, Any] = {
     "ogmios": ("ws://a:1", "ws://b:2"),
     "profile": ("p.toml",),
+    "thresholds": "t.toml",
     "log": "sqlite:there.db",
     "db": "postgresql://h/d",
     "data_dir": "there",
@@ -25,11 +26,15 @@ GIVEN: dict[str, Any] = {
     "standby": True,
 }
 PARAMETERS = {"log": "log_url", "db": "db_url"}
-REQUIRED = {
+REQUIRED: dict[tuple[str, ...], list[str]] = {
     ("timeline",): ["urn:battery"],
     ("verify",): ["reading.cose"],
     ("judge",): ["archive.csv"],
-    ("schema", "check"): [__file__],  # any file that is there
+    ("alerts", "show"): ["3f9c"],
+    ("alerts", "ack"): ["3f9c", "--why", "seen"],
+    ("alerts", "note"): ["3f9c", "--why", "seen"],
+    ("alerts", "close"): ["3f9c", "--why", "seen"],
+    ("schema", "check"): [__file__],
     ("log", "copy"): ["--from", "sqlite:a.db", "--to", "sqlite:b.db"],
 }
 NO_FLAG = {"log_level", "kafka"}  # the first is the command's own, the second a table of Kafka's settings

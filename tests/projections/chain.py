@@ -32,10 +32,20 @@ from indexer.log.port import Log, StoredSpine
 from indexer.log.records import BlockEntry, Record
 from indexer.log.sqlite import SqliteLog
 from indexer.log.steps import PlacedEvent, forward_step, opened_step, place, rollback_step
+from indexer.protocol.profile import Profile, profile_digest
 
 MAGIC = 42
 DEPLOYMENT = "test"
 POLICY = "ab" * 28
+PROFILE = Profile(
+    name=DEPLOYMENT,
+    network="testnet",
+    network_magic=MAGIC,
+    commitment_policy="c0" * 28,
+    commitment_script="c1" * 28,
+    reporting_script="c2" * 28,
+    passport_policy=POLICY,
+)
 HOSTILE_IDS = (b"nul\x00in\x1b[31m[bold]id", b"\xff\xfe\xed", "\u202eevil\u2066".encode(), b"\x00")
 
 
@@ -60,6 +70,8 @@ class Block(Struct, frozen=True):
 
 class Life:
     """Makes events that follow from what is live on the chain so far."""
+
+    profile = PROFILE
 
     def __init__(self, seed: int, batteries: int, *, hostile: bool = False) -> None:
         self.random = random.Random(seed)
@@ -236,7 +248,7 @@ class TestChain:
                 network="testnet",
                 network_magic=magic,
                 security_parameter=k,
-                deployments={DEPLOYMENT: hash32("profile")},
+                deployments={life.profile.name: profile_digest(life.profile)},
                 since=ORIGIN,
                 partitions=partitions,
             )

@@ -13,10 +13,11 @@ from indexer.log.port import Log
 from indexer.log.records import Record
 from projections.database import Connection, connect
 from projections.facts import Fact, fact_of
+from projections.folding import EMPTY, fold
+from projections.judging import Judging
 from projections.packing import storable_json
 from projections.rows import TABLES
 from projections.run import Progress, Worker
-from projections.timeline import EMPTY, fold
 
 Rows = dict[str, set[str]]
 
@@ -58,7 +59,7 @@ def all_records(log: Log) -> list[Record]:
     return records
 
 
-def expected_at(records: list[Record], step: int) -> Rows:
+def expected_at(records: list[Record], step: int, judging: Judging | None = None) -> Rows:
     """The short way: drop what was retracted by then, fold the rest of each battery from nothing."""
     seen = [record for record in records if record.step <= step]
     retracted = {record.retracts for record in seen if record.kind == "retraction"}
@@ -70,7 +71,7 @@ def expected_at(records: list[Record], step: int) -> Rows:
     for facts in batteries.values():
         state, rows = EMPTY, {}
         for fact, record in sorted(facts, key=lambda each: each[0].place):
-            state, puts = fold(state, fact)
+            state, puts = fold(state, fact, judging)
             rows.update({(put.table.name, put.key): put.row for put in puts})
             found["events"].add(_text(_event(fact, record)))
         for (table, _), row in rows.items():

@@ -17,8 +17,10 @@ from indexer.events import (
     ReportingAccountClosed,
 )
 from projections.facts import Fact
+from projections.folding import State as WholeState
+from projections.folding import decode_state, encode_state
 from projections.rows import BatteryRow, CommitmentRow, ReadingRow, Row
-from projections.timeline import EMPTY, State, decode_state, encode_state, fold
+from projections.timeline import EMPTY, State, fold
 from tests.projections.chain import DEPLOYMENT, account, commitment, datum, hash32, key_of, output
 
 RAW = b"urn:test:battery:0001"
@@ -209,4 +211,5 @@ def test_a_battery_id_counts_only_where_the_key_proves_it() -> None:
 
 def test_a_state_survives_its_bytes() -> None:
     state = after(opening(), minted(2), reading(3, 2**100), minted(4)).state
-    assert decode_state(encode_state(state)) == state
+    whole = WholeState(timeline=state)
+    assert decode_state(encode_state(whole)) == whole

@@ -15,10 +15,15 @@ from indexer.log.records import Record
 from projections.batch import Battery, Folded, Known, batteries_of, fold_batch
 from projections.errors import OwnershipLost
 from projections.facts import Fact, decode_body
+from projections.folding import EMPTY, decode_state, encode_state, fold
+from projections.judging import Judging
 from projections.rows import EVENTS, TABLES, EventRow, Key, Row, Table
 from projections.store import Checkpoint, advanced
-from projections.timeline import EMPTY, decode_state, encode_state, fold
+from tests.indexer.build import PROFILE
 from tests.simulation.faults import InvariantBroken
+
+JUDGING: Final = Judging({PROFILE.name: PROFILE})
+"""Verdicts, findings and alerts are rows like the others: the invariants hold for them, too."""
 
 Rows = dict[tuple[str, Key], Row]
 Death = Literal["", "before commit", "after commit", "in commit"]
@@ -172,7 +177,7 @@ class Worker:
             return set()
         accepted = {at: accept(self.owned[at].last_seq, batch.records) for at, batch in batches.items()}
         known = self._tables.known(record for records in accepted.values() for record in records)
-        folded = {at: fold_batch(records, known) for at, records in accepted.items()}
+        folded = {at: fold_batch(records, known, JUDGING) for at, records in accepted.items()}
         after = {at: advanced(self.owned[at], batch, accepted[at], folded[at]) for at, batch in batches.items()}
         if death in ("before commit", "in commit"):  # a database undoes what was under way
             raise WorkerKilled
@@ -192,7 +197,7 @@ def rows_of(live: Iterable[tuple[Fact, Record]]) -> Rows:
     for facts in batteries.values():
         state = EMPTY
         for fact, record in sorted(facts, key=lambda each: each[0].place):
-            state, puts = fold(state, fact)
+            state, puts = fold(state, fact, JUDGING)
             found.update({(put.table.name, put.key): put.row for put in puts})
             row = event_row(record, fact)
             found[EVENTS.name, tuple(getattr(row, name) for name in EVENTS.key)] = row
