@@ -93,31 +93,38 @@ class Store:
             self._bind(identity)
             self._writers: Final = table_writers(connection)
 
-    def take(self, partitions: Collection[int]) -> None:
-        """Becomes the owner of these partitions: from now on no earlier owner can write them."""
-        with translated():
-            query, parameters = (
-                QUERIES["take_partitions"],
-                {"projection": self._projection, "partitions": [*partitions]},
-            )
-            for row in self._connection.execute(query, parameters):
-                taken = Checkpoint(*row)
-                self.checkpoints[taken.partition] = taken
+    def take(self, partitions: Collection[int], owner: int | None = None) -> None:
+        """Becomes the owner of these partitions, whoever holds them: from now on no earlier owner can write them.
 
-    def retake(self, checkpoints: Collection[Checkpoint]) -> None:
+        ``owner`` is the worker's number, by which others see who it is.
+        """
+        self.checkpoints.update(self._taken("take_partitions", {"partitions": [*partitions], "owner": owner}))
+
+    def take_free(self, partitions: Collection[int], owner: int) -> dict[int, Checkpoint]:
+        """Takes those of these partitions that have no transaction under way. They are the store's once the caller, in
+        whose transaction it is, puts what is returned among its ``checkpoints``.
+        """
+        with translated():
+            parameters = {"projection": self._projection, "partitions": [*partitions]}
+            self._connection.execute(QUERIES["make_checkpoints"], parameters)
+        return self._taken("take_free_partitions", {"partitions": [*partitions], "owner": owner})
+
+    def retake(self, checkpoints: Collection[Checkpoint], owner: int | None = None) -> None:
         """Goes on with partitions that this worker owned on a connection that broke: those that nobody took since.
 
         Raises the epoch, too: a transaction of the broken connection may still be under way in the server.
         """
+        parameters = {
+            "partition": [each.partition for each in checkpoints],
+            "owner_epoch": [each.owner_epoch for each in checkpoints],
+            "owner": owner,
+        }
+        self.checkpoints.update(self._taken("retake_partitions", parameters))
+
+    def _taken(self, query: str, parameters: Mapping[str, Any]) -> dict[int, Checkpoint]:
         with translated():
-            parameters = {
-                "projection": self._projection,
-                "partition": [each.partition for each in checkpoints],
-                "owner_epoch": [each.owner_epoch for each in checkpoints],
-            }
-            for row in self._connection.execute(QUERIES["retake_partitions"], parameters):
-                taken = Checkpoint(*row)
-                self.checkpoints[taken.partition] = taken
+            found = self._connection.execute(QUERIES[query], {"projection": self._projection, **parameters})
+            return {row[0]: Checkpoint(*row) for row in found}
 
     def drop(self, partitions: Collection[int]) -> None:
         """Forgets partitions that another worker took."""

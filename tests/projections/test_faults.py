@@ -230,21 +230,25 @@ def test_two_workers_on_two_sets_of_partitions_write_what_one_does(
     assert digests(one) == digests(two)
 
 
-def test_a_second_worker_takes_over_and_the_first_ends(chain: TestChain, postgres: EmbeddedPostgres) -> None:
+def test_of_two_that_are_told_the_same_partitions_the_newer_goes_on_and_the_first_ends(
+    chain: TestChain, postgres: EmbeddedPostgres
+) -> None:
     url = fresh_database(postgres)
     ended: list[BaseException] = []
+    started = threading.Event()
 
     def first() -> None:
         try:
             with closing(open_log(chain.url)) as log:
-                Worker(log, lambda: connect(url), batch_records=1).run()
+                told = {"partitions": [0, 1, 2], "batch_records": 1, "progress": lambda _: started.set()}
+                Worker(log, lambda: connect(url), **told).run()  # type: ignore[arg-type]  # of many types
         except OwnershipLost as error:
             ended.append(error)
 
     thread = threading.Thread(target=first)
     thread.start()
-    time.sleep(0.3)
-    project(chain.log, url)
+    assert started.wait(30)
+    project(chain.log, url, partitions=[0, 1, 2])
     chain.forward(chain.make())
     thread.join(30)
     assert len(ended) == 1
