@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "devnet": "deploy.commands.devnet:devnet",
     "follow": "deploy.commands.follow:follow",
     "project": "deploy.commands.project:project",
+    "parked": "deploy.commands.parked:parked",
     "timeline": "deploy.commands.timeline:timeline",
     "log": "deploy.commands.log:log",
     "db": "deploy.commands.db:db",

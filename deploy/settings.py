@@ -138,6 +138,7 @@ def default_map(settings: Settings, origins: Mapping[str, str]) -> dict[str, dic
     if "project_http" in given:
         flat["project"]["http"] = given["project_http"]
     flat["log"] = dict.fromkeys(("verify", "tail", "show", "canonical"), given)
+    flat["parked"] = dict.fromkeys(("ls", "show", "retry"), given)
     flat["db"] = dict.fromkeys(("start", "stop", "status", "url"), given)
     return flat
 

@@ -24,3 +24,5 @@ CONSISTENT_STEP: Final = Gauge(
 LAST_BATCH: Final = Gauge(
     "cellwitness_projection_last_batch_timestamp_seconds", "When a batch was last written, Unix time.", ["projection"]
 )
+PARKED_EVENTS: Final = Gauge("cellwitness_parked_events", "Events that wait because the fold can't handle one of them.")
+PARKED_OLDEST: Final = Gauge("cellwitness_parked_oldest_seconds", "Since the oldest of them waits; 0 where none does.")

@@ -13,6 +13,7 @@ from projections import metrics
 from projections.database import SCHEMA, Connection
 from projections.errors import OwnershipLost
 from projections.migrate import migrate
+from projections.parked import parked_totals
 from projections.sharing import Membership
 from projections.status import consistent_step
 from projections.store import PROJECTION, Applied, Checkpoint, Store, identity_of
@@ -159,6 +160,10 @@ class Worker:
         if not self._membership.due():
             return
         made = self._membership.look(store, self._rate())
+        assert self._connection is not None
+        events, oldest_seconds = parked_totals(self._connection)
+        metrics.PARKED_EVENTS.set(events)
+        metrics.PARKED_OLDEST.set(oldest_seconds)
         _forget_lag(made.give)
         if made.give or made.take:
             log.info(
@@ -195,6 +200,8 @@ class Worker:
         self._applied = Applied(
             total.events + applied.events, total.retractions + applied.retractions, total.rows + applied.rows, last
         )
+        if applied.parked:
+            log.warning("events_parked", events=len(applied.parked), first=applied.parked[0])
         metrics.EVENTS.labels(PROJECTION).inc(applied.events)
         metrics.RETRACTIONS.labels(PROJECTION).inc(applied.retractions)
         metrics.LAST_BATCH.labels(PROJECTION).set_to_current_time()

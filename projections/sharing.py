@@ -29,7 +29,7 @@ SILENT_SECONDS: Final = 10.0
 """A worker that is connected and was not heard for so long has stopped: others take what it holds."""
 
 STUCK_SECONDS: Final = 60.0
-"""One that is silent for so long inside a transaction keeps its rows locked: its session is ended."""
+"""One whose session does nothing for so long inside a transaction keeps its rows locked: the session is ended."""
 
 
 class Peer(Struct, frozen=True):
@@ -92,6 +92,7 @@ class Membership:
         connection, me = self._connection, self.number
         self._looked_at = time.monotonic()
         with translated(), connection.transaction():
+            connection.execute(QUERIES["bound_pause"])
             # One worker looks at a time, so that each sees what the one before it did.
             connection.execute(QUERIES["lock_shares"], {"space": self._spaces["shares"]})
             self._be_heard(events_per_second)

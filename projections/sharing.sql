@@ -7,6 +7,10 @@ SELECT nextval('worker_numbers');
 -- Held until the session ends, however it ends: by it the others see at once that a worker is gone.
 SELECT pg_advisory_lock(%(space)s, %(worker)s);
 
+-- bound_pause --
+-- Who is paused in the middle of this would make all others wait: the server ends its session then.
+SET LOCAL idle_in_transaction_session_timeout = '5s';
+
 -- lock_shares --
 SELECT pg_advisory_xact_lock(%(space)s, 0);
 
@@ -32,6 +36,7 @@ SELECT wanted, owner
   LEFT JOIN checkpoints ON checkpoints.partition = wanted AND checkpoints.projection = %(projection)s;
 
 -- end_stuck_sessions --
+-- Whoever is paused inside a transaction keeps its rows locked. The server waits for its client, and not the other way.
 -- Of roles that are not ours the server would refuse it, and their session stays.
 SELECT pg_terminate_backend(pid)
   FROM workers
@@ -39,8 +44,9 @@ SELECT pg_terminate_backend(pid)
        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
        AND classid = %(space)s::bigint::oid AND objid = worker::bigint::oid
   JOIN pg_stat_activity USING (pid)
- WHERE pg_has_role(usesysid, 'MEMBER') AND worker <> %(me)s
-   AND projection = %(projection)s AND heard_at <= now() - make_interval(secs => %(stuck_seconds)s);
+ WHERE pg_has_role(usesysid, 'MEMBER') AND worker <> %(me)s AND projection = %(projection)s
+   AND state <> 'idle' AND wait_event_type = 'Client'
+   AND state_change <= now() - make_interval(secs => %(stuck_seconds)s);
 
 -- forget_dead --
 -- Rows of those whose session is gone. A paused one stays, so that people can see it.

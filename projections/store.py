@@ -9,10 +9,13 @@ from psycopg.types.json import Jsonb
 
 from indexer.log.port import Batch, Log, LogEmpty, accept
 from indexer.log.records import Record
-from projections.batch import Battery, Folded, Known, Position, batteries_of, fold_batch
+from projections.batch import Battery, Folded, Known, Position, batteries_of
 from projections.database import Connection
 from projections.errors import OtherLog, OwnershipLost, SchemaMismatch, translated
 from projections.facts import Fact, decode_body
+from projections.parked import QUERIES as PARKED
+from projections.parked import end_parked, parked_events, parked_ids, record_of, tell_reasons, write_aside
+from projections.parking import fold_parking, with_markers
 from projections.tables import QUERIES, table_writers
 from projections.timeline import FOLD_VERSION, State, decode_state, encode_state
 
@@ -64,6 +67,7 @@ class Applied(Struct, frozen=True):
     retractions: int
     rows: int  # versions inserted
     last: Position | None  # the newest position that a partition reached
+    parked: list[str] = []  # ids of events that the fold can't handle, or that wait behind such a one
 
 
 def identity_of(log: Log) -> LogIdentity:
@@ -80,8 +84,11 @@ def identity_of(log: Log) -> LogIdentity:
 class Store:
     """The tables, as one worker writes them. Holds a connection; after an error of class Retryable, make a new one."""
 
-    def __init__(self, connection: Connection, identity: LogIdentity, projection: str = PROJECTION) -> None:
-        """Binds the tables to the log, once and for ever. Raises OtherLog, SchemaMismatch."""
+    def __init__(self, connection: Connection, identity: LogIdentity | None, projection: str = PROJECTION) -> None:
+        """Binds the tables to the log, once and for ever; None: to the one that they are of.
+
+        Raises OtherLog, SchemaMismatch.
+        """
         self._connection = connection
         self._projection = projection
         self.checkpoints: dict[int, Checkpoint] = {}
@@ -143,9 +150,14 @@ class Store:
                 for partition, batch in batches.items()
             }
             known = self._known(record for records in accepted.values() for record in records)
-            folded = {partition: fold_batch(records, known) for partition, records in accepted.items()}
+            touched = {battery for records in accepted.values() for battery in batteries_of(records)[0]}
+            parked = parked_ids(self._connection, touched) if touched else {}
+            both = {partition: fold_parking(records, known, parked) for partition, records in accepted.items()}
+            folded = {partition: each for partition, (each, _) in both.items()}
             moved = self._advance(batches, accepted, folded)
             rows = sum(self._write(partition, each) for partition, each in folded.items())
+            for partition, (_, aside) in both.items():
+                write_aside(self._connection, partition, aside)
         self.checkpoints.update(moved)
         newest = [each.positions[-1] for each in folded.values() if each.positions]
         return Applied(
@@ -153,25 +165,52 @@ class Store:
             sum(each.retractions for each in folded.values()),
             rows,
             max(newest, key=lambda position: position.step, default=None),
+            [each.record.id for _, aside in both.values() for each in aside.parked],
         )
 
-    def _bind(self, identity: LogIdentity) -> None:
-        ours = {
-            "digest": identity.digest,
-            "network": identity.network,
-            "network_magic": identity.network_magic,
-            "deployments": Jsonb(identity.deployments),
-            "partitions": identity.partitions,
-            "fold_version": FOLD_VERSION,
-        }
-        self._connection.execute(QUERIES["write_identity"], ours)
+    def retry(self, battery: Battery) -> tuple[int, int]:
+        """Folds what is parked of a battery into the steps that it belongs to, in one transaction.
+
+        Returns how many events were handled, and how many still wait. Raises DatabaseUnwell, DatabaseRefuses.
+        """
+        with translated(), self._connection.transaction():
+            first = next(iter(parked_events(self._connection, battery)), None)
+            if first is None:
+                return 0, 0
+            at = {"projection": self._projection, "partition": first.partition}
+            self._connection.execute(PARKED["hold_checkpoint"], at)
+            records = [
+                record_of(each) for each in parked_events(self._connection, battery)
+            ]  # as they are under the lock
+            folded, aside = fold_parking(with_markers(records), self._known(records), {})
+            still = {each.record.id for each in aside.parked}
+            self._write(first.partition, folded, steps=False)
+            handled = [each.id for each in records if each.id not in still]
+            end_parked(self._connection, first.partition, handled, "handled")
+            tell_reasons(self._connection, first.partition, aside.parked)
+        return len(handled), len(still)
+
+    def _bind(self, identity: LogIdentity | None) -> None:
+        if identity is not None:
+            ours = {
+                "digest": identity.digest,
+                "network": identity.network,
+                "network_magic": identity.network_magic,
+                "deployments": Jsonb(identity.deployments),
+                "partitions": identity.partitions,
+                "fold_version": FOLD_VERSION,
+            }
+            self._connection.execute(QUERIES["write_identity"], ours)
         row = self._connection.execute(QUERIES["read_identity"]).fetchone()
-        assert row is not None
+        if row is None:
+            raise SchemaMismatch("nothing was ever projected into these tables: run `cellwitness project`")
         bound = LogIdentity(*row[:5])
-        if bound != identity:
+        if identity is not None and bound != identity:
             raise OtherLog(f"these tables were built from the log of {bound}; this is the log of {identity}")
         if row[5] != FOLD_VERSION:
-            raise SchemaMismatch(f"these tables are of fold version {row[5]}, this is {FOLD_VERSION}: rebuild them")
+            raise SchemaMismatch(
+                f"these tables are of fold version {row[5]}, this is {FOLD_VERSION}: run `cellwitness rebuild`"
+            )
 
     def _known(self, records: Iterable[Any]) -> Known:
         touched, undone = batteries_of(records)
@@ -232,7 +271,7 @@ class Store:
             raise OwnershipLost(frozenset(lost))
         return moved
 
-    def _write(self, partition: int, folded: Folded) -> int:
+    def _write(self, partition: int, folded: Folded, *, steps: bool = True) -> int:
         connection = self._connection
         rows = 0
         for writer in self._writers:
@@ -248,7 +287,7 @@ class Store:
                 },
                 binary=True,
             )
-        if partition == 0:  # every partition tells the same steps
+        if partition == 0 and steps:  # every partition tells the same steps
             connection.execute(QUERIES["write_steps"], _steps(folded.positions), binary=True)
         return rows
 

@@ -14,7 +14,6 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from msgspec import Raw
 from msgspec.structs import replace
 
 from deploy.postgres import EmbeddedPostgres
@@ -353,18 +352,6 @@ def test_a_retraction_of_an_event_never_had_stops_the_worker(
         with pytest.raises(RetractionOfUnknown, match="0000"):
             store.apply({partition: replace(batch, records=strange)})
         assert table_digests(opened) == before
-
-
-def test_an_event_of_unknown_kind_stops_the_worker(chain: TestChain, opened: Connection, store_of: MakeStore) -> None:
-    del opened
-    store = store_of([0, 1, 2])
-    store.apply(next_batches(chain.log, store))
-    batches = next_batches(chain.log, store, 20)
-    partition = next(p for p, batch in batches.items() if batch.records[0].kind == "event")
-    batch = batches[partition]
-    strange = replace(batch.records[0], body=Raw(b'{"type":"battery_exploded"}'))
-    with pytest.raises(LogDamaged, match="battery_exploded"):
-        store.apply({partition: replace(batch, records=(strange, *batch.records[1:]))})
 
 
 def test_tables_of_one_log_refuse_another(chain: TestChain, postgres: EmbeddedPostgres, make_chain: MakeChain) -> None:
