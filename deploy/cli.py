@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "follow": "deploy.commands.follow:follow",
     "project": "deploy.commands.project:project",
     "parked": "deploy.commands.parked:parked",
+    "status": "deploy.commands.status:status",
     "timeline": "deploy.commands.timeline:timeline",
     "log": "deploy.commands.log:log",
     "db": "deploy.commands.db:db",
