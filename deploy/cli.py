@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "timeline": "deploy.commands.timeline:timeline",
     "log": "deploy.commands.log:log",
     "db": "deploy.commands.db:db",
+    "rebuild": "deploy.commands.rebuild:rebuild",
     "schema": "deploy.commands.schema:schema",
     "settings": "deploy.commands.settings:settings",
 }

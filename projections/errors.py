@@ -25,6 +25,10 @@ class OtherLog(OperatorMustAct):
     """The tables were built from another log than the one given."""
 
 
+class TablesReplaced(Retryable):
+    """A rebuild put other tables in the place of those that this worker knew: look at them before writing."""
+
+
 class CannotFold(OperatorMustAct):
     """The fold has no answer to this event. It parks with its reason, later events of its battery park behind it."""
 

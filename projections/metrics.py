@@ -26,3 +26,7 @@ LAST_BATCH: Final = Gauge(
 )
 PARKED_EVENTS: Final = Gauge("cellwitness_parked_events", "Events that wait because the fold can't handle one of them.")
 PARKED_OLDEST: Final = Gauge("cellwitness_parked_oldest_seconds", "Since the oldest of them waits; 0 where none does.")
+REBUILD_PROGRESS: Final = Gauge("cellwitness_rebuild_progress_ratio", "Share of the log that a rebuild has projected.")
+REBUILD_ETA: Final = Gauge(
+    "cellwitness_rebuild_eta_seconds", "Until a rebuild has all of the log, at its present rate."
+)

@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Struct
 
 from projections.database import Connection, load_queries
-from projections.errors import translated
+from projections.errors import TablesReplaced, translated
 from projections.store import Store
 
 QUERIES: Final = load_queries("projections", "sharing.sql")
@@ -83,6 +83,7 @@ class Membership:
             parameters = {"space": self._spaces["worker"], "worker": self.number}
             connection.execute(QUERIES["lock_worker"], parameters)
             self._be_heard(None)
+            self._tables = self._tables_now()
 
     def due(self) -> bool:
         return time.monotonic() - self._looked_at >= LOOK_SECONDS
@@ -113,6 +114,9 @@ class Membership:
             given = {"projection": self._projection, "partitions": [*wanted.give], "owner": me}
             connection.execute(QUERIES["give"], given)
             taken = store.take_free(wanted.take, me)
+            # Last: a rebuild may have put others in their place while we waited for a lock.
+            if self._tables_now() != self._tables:
+                raise TablesReplaced("the tables were rebuilt")
         # Only now: what the transaction did not bring about must not be believed.
         store.drop(wanted.give)
         store.checkpoints.update(taken)
@@ -129,6 +133,11 @@ class Membership:
         """Takes away the row of a worker that this one was, on a connection that broke."""
         with translated():
             self._connection.execute(QUERIES["forget"], {"worker": number})
+
+    def _tables_now(self) -> int:
+        row = self._connection.execute("SELECT to_regnamespace(quote_ident(current_schema()))::oid").fetchone()
+        assert row is not None
+        return int(row[0])
 
     def _be_heard(self, events_per_second: float | None) -> None:
         self._connection.execute(
