@@ -139,7 +139,7 @@ def default_map(settings: Settings, origins: Mapping[str, str]) -> dict[str, dic
         flat["project"]["http"] = given["project_http"]
     flat["log"] = dict.fromkeys(("verify", "tail", "show", "canonical"), given)
     flat["parked"] = dict.fromkeys(("ls", "show", "retry"), given)
-    flat["db"] = dict.fromkeys(("start", "stop", "status", "url"), given)
+    flat["db"] = dict.fromkeys(("start", "stop", "status", "url", "roles"), given)
     return flat
 
 
