@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "reclaim": "deploy.commands.reading:reclaim",
     "follow": "deploy.commands.follow:follow",
     "project": "deploy.commands.project:project",
+    "parked": "deploy.commands.parked:parked",
+    "status": "deploy.commands.status:status",
     "timeline": "deploy.commands.timeline:timeline",
     "alerts": "deploy.commands.alerts:alerts",
     "fleet": "deploy.commands.fleet:fleet",
@@ -33,6 +35,7 @@ COMMANDS: Final = {
     "judge": "deploy.commands.judge:judge",
     "log": "deploy.commands.log:log",
     "db": "deploy.commands.db:db",
+    "rebuild": "deploy.commands.rebuild:rebuild",
     "schema": "deploy.commands.schema:schema",
     "settings": "deploy.commands.settings:settings",
 }

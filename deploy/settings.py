@@ -134,14 +134,15 @@ def default_map(settings: Settings, origins: Mapping[str, str]) -> dict[str, dic
     """What click takes where a flag is not given: only what somebody set, so that each command's own default shows."""
     plain = msgspec.to_builtins(settings)
     given = {_PARAMETERS.get(key, key): plain[key] for key in origins if key != "kafka"}
-    flat: dict[str, Any] = dict.fromkeys(("follow", "timeline", "verify", "judge"), given)
+    flat: dict[str, Any] = dict.fromkeys(("follow", "rebuild", "status", "timeline", "verify", "judge"), given)
     flat["project"] = {key: value for key, value in given.items() if key != "http"}
     if "project_http" in given:
         flat["project"]["http"] = given["project_http"]
     flat["log"] = dict.fromkeys(("verify", "tail", "show", "canonical"), given)
     flat["alerts"] = dict.fromkeys(("ls", "show", "ack", "note", "close"), given)
     flat["fleet"] = {"judge": given}
-    flat["db"] = dict.fromkeys(("start", "stop", "status", "url"), given)
+    flat["parked"] = dict.fromkeys(("ls", "show", "retry"), given)
+    flat["db"] = dict.fromkeys(("start", "stop", "status", "url", "roles"), given)
     return flat
 
 

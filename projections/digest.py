@@ -20,6 +20,13 @@ _CONTENT: Final = sql.SQL(
     " FROM (SELECT sha256(convert_to((to_jsonb(t) - %s::text[])::text, 'UTF8')) AS row_digest"
     " FROM {} AS t WHERE {}) AS rows"
 )
+# Field by field in the order of their names: a column that a migration added stands at the end of a table.
+_HISTORY: Final = sql.SQL(
+    "SELECT encode(sha256(coalesce(string_agg(row_digest, '' ORDER BY row_digest), '')), 'hex'), count(*)"
+    " FROM (SELECT sha256(convert_to((to_jsonb(t) || jsonb_build_object('known_until_step',"
+    " CASE WHEN known_until_step <= {step} THEN known_until_step END))::text, 'UTF8')) AS row_digest"
+    " FROM {} AS t WHERE known_from_step <= {step}) AS rows"
+)
 _HOW_IT_CAME_TO_BE_KNOWN: Final = [
     *("known_from_step", "known_until_step"),  # followers batch blocks into steps differently
     *("event_id", "incarnation"),  # a block that was left and entered again is counted by who saw it
@@ -89,6 +96,22 @@ def digests_as_of(connection: Connection, step: int) -> tuple[ContentDigest, ...
         for table in TABLES:
             query = _CONTENT.format(sql.Identifier(table.name), _AS_OF.format(sql.Literal(step)))
             row = connection.execute(query, (["known_until_step"],)).fetchone()
+            assert row is not None
+            found.append(ContentDigest(table.name, row[0], row[1]))
+    return tuple(found)
+
+
+def history_digests(connection: Connection, step: int) -> tuple[ContentDigest, ...]:
+    """Digests of all versions that were ever known up to this step, with their spans as they were known then.
+
+    Equal for any two ways of building the tables that both hold the step, however far beyond it either is. Raises
+    DatabaseUnwell, SchemaMismatch.
+    """
+    with _one_moment(connection):
+        found = []
+        for table in TABLES:
+            query = _HISTORY.format(sql.Identifier(table.name), step=sql.Literal(step))
+            row = connection.execute(query).fetchone()
             assert row is not None
             found.append(ContentDigest(table.name, row[0], row[1]))
     return tuple(found)

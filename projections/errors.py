@@ -25,6 +25,18 @@ class OtherLog(OperatorMustAct):
     """The tables were built from another log than the one given."""
 
 
+class TablesReplaced(Retryable):
+    """A rebuild put other tables in the place of those that this worker knew: look at them before writing."""
+
+
+class CannotFold(OperatorMustAct):
+    """The fold has no answer to this event. It parks with its reason, later events of its battery park behind it."""
+
+    def __init__(self, event_id: str, reason: str) -> None:
+        super().__init__(f"event {event_id} can't be handled: {reason}")
+        self.event_id, self.reason = event_id, reason
+
+
 class OwnershipLost(Retryable):
     """Another worker took a partition over: whoever loses it writes nothing of it any more."""
 

@@ -5,6 +5,7 @@ from msgspec import DecodeError, Raw, Struct
 from indexer.events import ChainEvent, decode_event
 from indexer.log.port import LogDamaged
 from indexer.log.records import Record
+from projections.errors import CannotFold
 
 
 class Fact(Struct, frozen=True, gc=False):
@@ -25,9 +26,13 @@ class Fact(Struct, frozen=True, gc=False):
 
 
 def fact_of(record: Record) -> Fact:
-    """The fact that an event's record states. Raises LogDamaged where its body is no event."""
+    """The fact that an event's record states. Raises CannotFold where its body is no event known here."""
+    try:
+        event: ChainEvent = decode_event(record.body)
+    except DecodeError as error:
+        raise CannotFold(record.id, f"its body is no event that this version knows: {error}") from error
     return Fact(
-        decode_body(record.body, f"event {record.id} of step {record.step}"),
+        event,
         record.fact,
         record.id,
         record.slot,
@@ -38,6 +43,7 @@ def fact_of(record: Record) -> Fact:
 
 
 def decode_body(body: bytes | Raw, what: str) -> ChainEvent:
+    """An event that was handled before. Raises LogDamaged."""
     try:
         event: ChainEvent = decode_event(body)
     except DecodeError as error:

@@ -64,7 +64,7 @@ def require_same_judging(bound: dict[str, Any] | None, ours: dict[str, Any] | No
     """
     if bound == ours:
         return
-    rebuild = "drop the schema and project again; what people did about alerts is kept"
+    rebuild = "`cellwitness rebuild` with them; what people did about alerts is kept"
     if ours is None:
         raise SchemaMismatch("these tables hold verdicts: give the profiles that judge, with --profile FILE")
     if bound is None:

@@ -27,3 +27,9 @@ LAST_BATCH: Final = Gauge(
 ALERTS_OPEN: Final = Gauge(
     "cellwitness_alerts_open", "Alerts that stand and that nobody closed, whole fleets' too.", ["severity"]
 )
+PARKED_EVENTS: Final = Gauge("cellwitness_parked_events", "Events that wait because the fold can't handle one of them.")
+PARKED_OLDEST: Final = Gauge("cellwitness_parked_oldest_seconds", "Since the oldest of them waits; 0 where none does.")
+REBUILD_PROGRESS: Final = Gauge("cellwitness_rebuild_progress_ratio", "Share of the log that a rebuild has projected.")
+REBUILD_ETA: Final = Gauge(
+    "cellwitness_rebuild_eta_seconds", "Until a rebuild has all of the log, at its present rate."
+)

@@ -10,6 +10,7 @@ from psycopg import sql
 
 from projections.database import SCHEMA, Connection
 from projections.errors import SchemaMismatch, translated
+from projections.roles import as_owner, grant, is_owned
 
 _FILE: Final = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
@@ -46,14 +47,19 @@ def migrate(
 ) -> list[Migration]:
     """Brings the schema up to date and returns what was run. Safe to call from many processes at once.
 
-    Raises SchemaMismatch where a migration that was run is not the one known here, or is not known at all.
+    Where nothing is to be done it writes nothing, and needs no right but to read. Where there are roles, what it makes
+    is the owner's, and each role gets its part. Raises SchemaMismatch where a migration that was run is not the one
+    known here, or is not known at all.
     """
     wanted = migrations() if known is None else known
     name = sql.Identifier(schema)
     done: list[Migration] = []
+    if len(_applied(connection, schema, wanted)) == len(wanted):
+        return done
     with translated(), connection.transaction():
         # Held to the transaction's end: two workers that start together run each migration once.
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_lock_key(schema),))
+        as_owner(connection)
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
         connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(name))
         connection.execute(
@@ -69,7 +75,22 @@ def migrate(
                 (migration.number, migration.name, migration.checksum),
             )
             done.append(migration)
+        if is_owned(connection, schema):
+            grant(connection, schema)
     return done
+
+
+def _applied(connection: Connection, schema: str, wanted: tuple[Migration, ...]) -> list[tuple[int, str, str]]:
+    """The migrations that were run, each the one known here. None where there is no schema yet."""
+    table = sql.SQL("{}.migrations").format(sql.Identifier(schema))
+    with translated():
+        found = connection.execute("SELECT to_regclass(%s)", (table.as_string(connection),)).fetchone()
+        if found == (None,):
+            return []
+        query = sql.SQL("SELECT number, name, checksum FROM {} ORDER BY number").format(table)
+        applied: list[tuple[int, str, str]] = connection.execute(query).fetchall()
+    _require_same(applied, wanted)
+    return applied
 
 
 def _require_same(applied: list[tuple[int, str, str]], wanted: tuple[Migration, ...]) -> None:

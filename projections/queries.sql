@@ -18,14 +18,28 @@ SELECT column_name, udt_name FROM information_schema.columns
 -- take_partitions --
 -- Raises the owner's epoch, so that whoever held the partitions before can't move their checkpoints any more.
 -- Waits for a transaction under way, then reads what it left.
-INSERT INTO checkpoints (projection, partition, owner_epoch)
-SELECT %(projection)s, wanted, 1 FROM unnest(%(partitions)s::integer[]) AS wanted ORDER BY wanted
-ON CONFLICT (projection, partition) DO UPDATE SET owner_epoch = checkpoints.owner_epoch + 1
+INSERT INTO checkpoints (projection, partition, owner_epoch, owner)
+SELECT %(projection)s, wanted, 1, %(owner)s FROM unnest(%(partitions)s::integer[]) AS wanted ORDER BY wanted
+ON CONFLICT (projection, partition) DO UPDATE SET owner_epoch = checkpoints.owner_epoch + 1, owner = excluded.owner
 RETURNING partition, next_offset, last_seq, last_step, owner_epoch;
+
+-- make_checkpoints --
+INSERT INTO checkpoints (projection, partition)
+SELECT %(projection)s, wanted FROM unnest(%(partitions)s::integer[]) AS wanted ORDER BY wanted
+ON CONFLICT (projection, partition) DO NOTHING;
+
+-- take_free_partitions --
+-- As take_partitions, of partitions that nobody holds. One that is locked has a transaction under way: not yet.
+UPDATE checkpoints SET owner_epoch = checkpoints.owner_epoch + 1, owner = %(owner)s
+  FROM (SELECT partition FROM checkpoints
+         WHERE projection = %(projection)s AND partition = ANY (%(partitions)s)
+           FOR UPDATE SKIP LOCKED) AS free
+ WHERE projection = %(projection)s AND checkpoints.partition = free.partition
+RETURNING checkpoints.partition, next_offset, last_seq, last_step, owner_epoch;
 
 -- retake_partitions --
 -- Only what is still ours. Waits for a transaction of our own that the server may still be at work on.
-UPDATE checkpoints SET owner_epoch = checkpoints.owner_epoch + 1
+UPDATE checkpoints SET owner_epoch = checkpoints.owner_epoch + 1, owner = %(owner)s
   FROM unnest(%(partition)s::integer[], %(owner_epoch)s::bigint[]) AS ours (partition, owner_epoch)
  WHERE projection = %(projection)s
    AND checkpoints.partition = ours.partition AND checkpoints.owner_epoch = ours.owner_epoch

@@ -1,4 +1,4 @@
-"""The worker: takes partitions, reads the log, writes the tables, waits, begins again after a fault."""
+"""The worker: shares partitions, reads the log, writes the tables, waits, begins again after a fault."""
 
 import time
 from collections.abc import Callable, Collection
@@ -7,13 +7,16 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from indexer.errors import Retryable
+from indexer.errors import ConfigurationError, Retryable
 from indexer.log.port import Batch, Log, LogEmpty
 from projections import metrics
-from projections.database import Connection
+from projections.database import SCHEMA, Connection
 from projections.errors import OwnershipLost
 from projections.judging import Judging
 from projections.migrate import migrate
+from projections.parked import parked_totals
+from projections.sharing import Membership
+from projections.status import consistent_step
 from projections.store import PROJECTION, Applied, Checkpoint, Store, identity_of
 
 log = structlog.get_logger(component="projection", projection=PROJECTION)
@@ -28,7 +31,7 @@ WAIT_SECONDS: Final = 0.5  # for the log to grow; also how late a stop is notice
 class Progress(Struct, frozen=True, kw_only=True):
     """Where the worker stands."""
 
-    step: int  # least over its partitions: the tables hold all of the log up to here
+    step: int  # least over its partitions; of the tables, where it has none
     slot: int
     height: int
     events: int  # since the start
@@ -37,13 +40,17 @@ class Progress(Struct, frozen=True, kw_only=True):
     lag_records: int
     events_per_second: float  # since the start, waiting left out
     eta_seconds: float | None  # until the log's end as it is now; None before anything was done
-    caught_up: bool
+    caught_up: bool  # its partitions are at the log's end
+    whole: bool  # all partitions are, those of other workers too
+    partitions: tuple[int, ...]  # its share
 
 
 class Worker:
     """One process's share of a projection.
 
-    ``connect`` gives a new connection each time. ``partitions`` None means all, ``judging`` None no verdicts.
+    ``connect`` gives a new connection each time; its unqualified names are those of ``schema``. ``partitions`` None:
+    workers divide them among themselves, as ``sharing.py`` says. Given, they are taken from whoever has them, and kept.
+    ``judging`` None: no verdicts.
     ``stop`` says when to end, after the transaction under way; ``pause`` sleeps, and ends early then.
     """
 
@@ -53,6 +60,7 @@ class Worker:
         connect: Callable[[], Connection],
         *,
         partitions: Collection[int] | None = None,
+        schema: str = SCHEMA,
         batch_records: int = BATCH_RECORDS,
         judging: Judging | None = None,
         progress: Callable[[Progress], None] = lambda _: None,
@@ -62,12 +70,14 @@ class Worker:
         self._log = source
         self._connect = connect
         self._partitions = partitions
+        self._schema = schema
         self._batch_records = batch_records
         self._judging = judging
         self._report = progress
         self._stop = stop
         self._pause = pause
         self._connection: Connection | None = None
+        self._membership: Membership | None = None
         self._owned: dict[int, Checkpoint] | None = None  # None until first taken
         self._applied = Applied(0, 0, 0, None)
         self._busy_seconds = 0.0
@@ -77,23 +87,28 @@ class Worker:
         """Works until stopped, or until the tables hold all of the log.
 
         A fault that may pass is tried again for ever, or for so many seconds in a row. Raises it then; raises
-        OwnershipLost when other workers took every partition, and any error that a person has to mend.
+        OwnershipLost when others took every partition of one that was told its partitions, and any error that a person
+        has to mend.
         """
         store: Store | None = None
         pauses = 0
         failing_since = 0.0
-        progress = self._progress()
+        progress = self._progress(None)
         try:
             while not self._stop():
                 try:
                     store = store or self._open()
+                    self._share(store)
                     worked = self._round(store)
-                    progress = self._progress()
+                    progress = self._progress(store)
                     pauses = 0
                 except OwnershipLost as lost:
                     if store is None:  # every partition was taken while we were away
                         raise
                     self._lose(store, lost)
+                    # The tables may be others than before: a rebuild puts new ones in their place.
+                    store = None
+                    self._disconnect()
                     continue
                 except Retryable as error:
                     if until_caught_up and isinstance(error, LogEmpty):
@@ -111,37 +126,62 @@ class Worker:
                     continue
                 self._report(progress)
                 if not worked:
-                    if until_caught_up:
+                    if until_caught_up and progress.whole:
                         break
-                    self._wait(progress.step)
+                    self._wait(progress)
+            self._leave()
         finally:
             self._disconnect()
         return progress
 
     def _open(self) -> Store:
         identity = identity_of(self._log)
+        if strange := {at for at in self._partitions or () if at >= identity.partitions}:
+            raise ConfigurationError(f"the log has partitions 0 to {identity.partitions - 1}, not {min(strange)}")
         connection = self._connection = self._connect()
-        migrate(connection)
+        migrate(connection, schema=self._schema)
         store = Store(connection, identity, judging=self._judging)
-        if self._owned is None:
-            wanted = range(identity.partitions) if self._partitions is None else self._partitions
-            store.take(wanted)
-            self._owned = store.checkpoints
-            log.info("partitions_taken", partitions=sorted(store.checkpoints))
-            return store
-        before = self._owned
-        store.retake(before.values())
+        pinned = self._partitions is not None
+        before, was = self._owned, self._membership
+        membership = Membership(connection, PROJECTION, pinned=pinned)
+        if before is None:
+            if self._partitions is not None:
+                store.take(self._partitions, membership.number)
+                log.info("partitions_taken", partitions=sorted(store.checkpoints))
+        else:
+            store.retake(before.values(), membership.number)
+        if was is not None:
+            membership.forget(was.number)
+        self._membership = membership
         self._owned = store.checkpoints  # only now: a database that fails again must find what to ask for
-        if lost := before.keys() - store.checkpoints.keys():
+        if lost := (before or {}).keys() - store.checkpoints.keys():
             self._lose(store, OwnershipLost(frozenset(lost)))
         return store
 
+    def _share(self, store: Store) -> None:
+        """Once in a while: tells the others that it lives, gives and takes partitions."""
+        assert self._membership is not None
+        if not self._membership.due():
+            return
+        made = self._membership.look(store, self._rate())
+        assert self._connection is not None
+        events, oldest_seconds = parked_totals(self._connection)
+        metrics.PARKED_EVENTS.set(events)
+        metrics.PARKED_OLDEST.set(oldest_seconds)
+        _forget_lag(made.give)
+        if made.give or made.take:
+            log.info(
+                "partitions_shared", given=sorted(made.give), taken=sorted(made.take), now=sorted(store.checkpoints)
+            )
+
     def _round(self, store: Store) -> bool:
         """Projects what the log has for each partition, several in one transaction. False where it had nothing."""
+        assert self._membership is not None
         batches: dict[int, Batch] = {}
         records = 0
         worked = False
-        for partition, checkpoint in sorted(store.checkpoints.items()):
+        # What is furthest behind comes first: answers hold at the least step of all.
+        for partition, checkpoint in sorted(store.checkpoints.items(), key=lambda each: (each[1].last_step, each[0])):
             batch = self._log.read(partition, checkpoint.next_offset, self._batch_records)
             if batch.records:
                 batches[partition] = batch
@@ -149,8 +189,8 @@ class Worker:
             if records >= self._batch_records:
                 self._apply(store, batches)
                 batches, records, worked = {}, 0, True
-                if self._stop():
-                    break
+                if self._stop() or self._membership.due():
+                    return True
         if batches:
             self._apply(store, batches)
         return worked or bool(batches)
@@ -164,6 +204,8 @@ class Worker:
         self._applied = Applied(
             total.events + applied.events, total.retractions + applied.retractions, total.rows + applied.rows, last
         )
+        if applied.parked:
+            log.warning("events_parked", events=len(applied.parked), first=applied.parked[0])
         metrics.EVENTS.labels(PROJECTION).inc(applied.events)
         metrics.RETRACTIONS.labels(PROJECTION).inc(applied.retractions)
         metrics.LAST_BATCH.labels(PROJECTION).set_to_current_time()
@@ -178,23 +220,30 @@ class Worker:
             milliseconds=round(seconds * 1000),
         )
 
-    def _progress(self) -> Progress:
+    def _rate(self) -> float:
+        done = self._applied.events + self._applied.retractions
+        return done / self._busy_seconds if self._busy_seconds else 0.0
+
+    def _progress(self, store: Store | None) -> Progress:
         owned = (self._owned or {}).values()
-        end = self._log.end() if owned else None
+        end = self._log.end() if store is not None else None
         lag = 0
         for each in owned:
             behind = end.spine.partitions[each.partition].last_seq - each.last_seq if end else 0
             metrics.LAG_EVENTS.labels(PROJECTION, str(each.partition)).set(behind)
             lag += max(behind, 0)
         step = min((each.last_step for each in owned), default=-1)
+        everybodys = consistent_step(self._connection) if self._connection is not None and lag == 0 else -1
+        if not owned:
+            step = everybodys
         now = time.time()
         if lag == 0:
             self._caught_up_at = now
         metrics.LAG_SECONDS.labels(PROJECTION).set(now - self._caught_up_at)
         metrics.CONSISTENT_STEP.labels(PROJECTION).set(step)
-        total, last = self._applied, self._applied.last
-        done = total.events + total.retractions
-        rate = done / self._busy_seconds if self._busy_seconds else 0.0
+        total, last, rate = self._applied, self._applied.last, self._rate()
+        # One that was told its partitions answers for no others.
+        whole = end is not None and lag == 0 and (self._partitions is not None or everybodys >= end.spine.step)
         return Progress(
             step=step,
             slot=last.slot if last else 0,
@@ -205,24 +254,46 @@ class Worker:
             lag_records=lag,
             events_per_second=rate,
             eta_seconds=lag / rate if rate else None,
-            caught_up=bool(owned) and lag == 0,
+            caught_up=end is not None and lag == 0,
+            whole=whole,
+            partitions=tuple(sorted(self._owned or ())),
         )
 
     def _lose(self, store: Store, lost: OwnershipLost) -> None:
         store.drop(lost.partitions)
+        _forget_lag(lost.partitions)
         metrics.OWNERSHIP_LOST.labels(PROJECTION).inc(len(lost.partitions))
         log.warning("partitions_lost", partitions=sorted(lost.partitions), left=sorted(store.checkpoints))
-        if not store.checkpoints:
+        if self._partitions is not None and not store.checkpoints:
             raise lost
 
-    def _wait(self, step: int) -> None:
+    def _wait(self, progress: Progress) -> None:
+        if not progress.whole or not progress.partitions:
+            self._pause(WAIT_SECONDS / 5)  # others are at work on what is missing, or it is another's to do
+            return
         try:
-            self._log.wait(step, WAIT_SECONDS)
+            self._log.wait(progress.step, WAIT_SECONDS)
         except Retryable as error:
             log.warning("log_unavailable", reason=str(error))
             self._pause(WAIT_SECONDS)
+
+    def _leave(self) -> None:
+        """Gives its partitions back, so that the others need not find out."""
+        if self._membership is None or self._connection is None:
+            return
+        try:
+            self._membership.leave()
+        except Retryable as error:
+            log.warning("left_without_a_word", reason=str(error))
 
     def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _forget_lag(partitions: Collection[int]) -> None:
+    """Of a partition that is another worker's only that one tells the lag."""
+    for each in partitions:
+        metrics.LAG_EVENTS.labels(PROJECTION, str(each))  # made if it was not, as only what is there can be removed
+        metrics.LAG_EVENTS.remove(PROJECTION, str(each))

@@ -9,12 +9,15 @@ from psycopg.types.json import Jsonb
 
 from indexer.log.port import Batch, Log, LogEmpty, accept
 from indexer.log.records import Record
-from projections.batch import Battery, Folded, Known, Position, batteries_of, fold_batch
+from projections.batch import Battery, Folded, Known, Position, batteries_of
 from projections.database import Connection
 from projections.errors import OtherLog, OwnershipLost, SchemaMismatch, translated
 from projections.facts import Fact, decode_body
 from projections.folding import FOLD_VERSION, State, decode_state, encode_state
 from projections.judging import Judging, require_same_judging
+from projections.parked import QUERIES as PARKED
+from projections.parked import end_parked, parked_events, parked_ids, record_of, tell_reasons, write_aside
+from projections.parking import fold_parking, with_markers
 from projections.tables import QUERIES, table_writers
 
 PROJECTION: Final = "timeline"
@@ -65,6 +68,7 @@ class Applied(Struct, frozen=True):
     retractions: int
     rows: int  # versions inserted
     last: Position | None  # the newest position that a partition reached
+    parked: list[str] = []  # ids of events that the fold can't handle, or that wait behind such a one
 
 
 def identity_of(log: Log) -> LogIdentity:
@@ -84,15 +88,16 @@ class Store:
     def __init__(
         self,
         connection: Connection,
-        identity: LogIdentity,
+        identity: LogIdentity | None,
         projection: str = PROJECTION,
         judging: Judging | None = None,
     ) -> None:
-        """Binds the tables to the log and to what judges it, once and for ever.
+        """Binds the tables to the log and to what judges it, once and for ever; ``identity`` None: to the log that they
+        are of.
 
         Raises OtherLog, SchemaMismatch, and ConfigurationError where the profiles are not the log's.
         """
-        if judging is not None:
+        if judging is not None and identity is not None:
             judging.check(identity.deployments)
         self._connection = connection
         self._projection = projection
@@ -106,31 +111,38 @@ class Store:
             self._bind(identity)
             self._writers: Final = table_writers(connection)
 
-    def take(self, partitions: Collection[int]) -> None:
-        """Becomes the owner of these partitions: from now on no earlier owner can write them."""
-        with translated():
-            query, parameters = (
-                QUERIES["take_partitions"],
-                {"projection": self._projection, "partitions": [*partitions]},
-            )
-            for row in self._connection.execute(query, parameters):
-                taken = Checkpoint(*row)
-                self.checkpoints[taken.partition] = taken
+    def take(self, partitions: Collection[int], owner: int | None = None) -> None:
+        """Becomes the owner of these partitions, whoever holds them: from now on no earlier owner can write them.
 
-    def retake(self, checkpoints: Collection[Checkpoint]) -> None:
+        ``owner`` is the worker's number, by which others see who it is.
+        """
+        self.checkpoints.update(self._taken("take_partitions", {"partitions": [*partitions], "owner": owner}))
+
+    def take_free(self, partitions: Collection[int], owner: int) -> dict[int, Checkpoint]:
+        """Takes those of these partitions that have no transaction under way. They are the store's once the caller, in
+        whose transaction it is, puts what is returned among its ``checkpoints``.
+        """
+        with translated():
+            parameters = {"projection": self._projection, "partitions": [*partitions]}
+            self._connection.execute(QUERIES["make_checkpoints"], parameters)
+        return self._taken("take_free_partitions", {"partitions": [*partitions], "owner": owner})
+
+    def retake(self, checkpoints: Collection[Checkpoint], owner: int | None = None) -> None:
         """Goes on with partitions that this worker owned on a connection that broke: those that nobody took since.
 
         Raises the epoch, too: a transaction of the broken connection may still be under way in the server.
         """
+        parameters = {
+            "partition": [each.partition for each in checkpoints],
+            "owner_epoch": [each.owner_epoch for each in checkpoints],
+            "owner": owner,
+        }
+        self.checkpoints.update(self._taken("retake_partitions", parameters))
+
+    def _taken(self, query: str, parameters: Mapping[str, Any]) -> dict[int, Checkpoint]:
         with translated():
-            parameters = {
-                "projection": self._projection,
-                "partition": [each.partition for each in checkpoints],
-                "owner_epoch": [each.owner_epoch for each in checkpoints],
-            }
-            for row in self._connection.execute(QUERIES["retake_partitions"], parameters):
-                taken = Checkpoint(*row)
-                self.checkpoints[taken.partition] = taken
+            found = self._connection.execute(QUERIES[query], {"projection": self._projection, **parameters})
+            return {row[0]: Checkpoint(*row) for row in found}
 
     def drop(self, partitions: Collection[int]) -> None:
         """Forgets partitions that another worker took."""
@@ -149,9 +161,17 @@ class Store:
                 for partition, batch in batches.items()
             }
             known = self._known(record for records in accepted.values() for record in records)
-            folded = {partition: fold_batch(records, known, self._judging) for partition, records in accepted.items()}
+            touched = {battery for records in accepted.values() for battery in batteries_of(records)[0]}
+            parked = parked_ids(self._connection, touched) if touched else {}
+            both = {
+                partition: fold_parking(records, known, parked, self._judging)
+                for partition, records in accepted.items()
+            }
+            folded = {partition: each for partition, (each, _) in both.items()}
             moved = self._advance(batches, accepted, folded)
             rows = sum(self._write(partition, each) for partition, each in folded.items())
+            for partition, (_, aside) in both.items():
+                write_aside(self._connection, partition, aside)
         self.checkpoints.update(moved)
         newest = [each.positions[-1] for each in folded.values() if each.positions]
         return Applied(
@@ -159,27 +179,54 @@ class Store:
             sum(each.retractions for each in folded.values()),
             rows,
             max(newest, key=lambda position: position.step, default=None),
+            [each.record.id for _, aside in both.values() for each in aside.parked],
         )
 
-    def _bind(self, identity: LogIdentity) -> None:
+    def retry(self, battery: Battery) -> tuple[int, int]:
+        """Folds what is parked of a battery into the steps that it belongs to, in one transaction.
+
+        Returns how many events were handled, and how many still wait. Raises DatabaseUnwell, DatabaseRefuses.
+        """
+        with translated(), self._connection.transaction():
+            first = next(iter(parked_events(self._connection, battery)), None)
+            if first is None:
+                return 0, 0
+            at = {"projection": self._projection, "partition": first.partition}
+            self._connection.execute(PARKED["hold_checkpoint"], at)
+            records = [
+                record_of(each) for each in parked_events(self._connection, battery)
+            ]  # as they are under the lock
+            folded, aside = fold_parking(with_markers(records), self._known(records), {}, self._judging)
+            still = {each.record.id for each in aside.parked}
+            self._write(first.partition, folded, steps=False)
+            handled = [each.id for each in records if each.id not in still]
+            end_parked(self._connection, first.partition, handled, "handled")
+            tell_reasons(self._connection, first.partition, aside.parked)
+        return len(handled), len(still)
+
+    def _bind(self, identity: LogIdentity | None) -> None:
         judged_by = None if self._judging is None else self._judging.identity()
-        ours = {
-            "digest": identity.digest,
-            "network": identity.network,
-            "network_magic": identity.network_magic,
-            "deployments": Jsonb(identity.deployments),
-            "partitions": identity.partitions,
-            "fold_version": FOLD_VERSION,
-            "judged_by": None if judged_by is None else Jsonb(judged_by),
-        }
-        self._connection.execute(QUERIES["write_identity"], ours)
+        if identity is not None:
+            ours = {
+                "digest": identity.digest,
+                "network": identity.network,
+                "network_magic": identity.network_magic,
+                "deployments": Jsonb(identity.deployments),
+                "partitions": identity.partitions,
+                "fold_version": FOLD_VERSION,
+                "judged_by": None if judged_by is None else Jsonb(judged_by),
+            }
+            self._connection.execute(QUERIES["write_identity"], ours)
         row = self._connection.execute(QUERIES["read_identity"]).fetchone()
-        assert row is not None
+        if row is None:
+            raise SchemaMismatch("nothing was ever projected into these tables: run `cellwitness project`")
         bound = LogIdentity(*row[:5])
-        if bound != identity:
+        if identity is not None and bound != identity:
             raise OtherLog(f"these tables were built from the log of {bound}; this is the log of {identity}")
         if row[5] != FOLD_VERSION:
-            raise SchemaMismatch(f"these tables are of fold version {row[5]}, this is {FOLD_VERSION}: rebuild them")
+            raise SchemaMismatch(
+                f"these tables are of fold version {row[5]}, this is {FOLD_VERSION}: run `cellwitness rebuild`"
+            )
         require_same_judging(row[6], judged_by)
 
     def _known(self, records: Iterable[Any]) -> Known:
@@ -241,7 +288,7 @@ class Store:
             raise OwnershipLost(frozenset(lost))
         return moved
 
-    def _write(self, partition: int, folded: Folded) -> int:
+    def _write(self, partition: int, folded: Folded, *, steps: bool = True) -> int:
         connection = self._connection
         rows = 0
         for writer in self._writers:
@@ -257,7 +304,7 @@ class Store:
                 },
                 binary=True,
             )
-        if partition == 0:  # every partition tells the same steps
+        if partition == 0 and steps:  # every partition tells the same steps
             connection.execute(QUERIES["write_steps"], _steps(folded.positions), binary=True)
         return rows
 

@@ -5,7 +5,10 @@ import sys
 
 import click
 
-from deploy.database import embedded
+from deploy.database import database, db_options, embedded
+from projections.database import connect
+from projections.migrate import migrate
+from projections.roles import ROLES, make_roles
 
 data_dir_option = click.option(
     "--data-dir",
@@ -89,3 +92,26 @@ def status(data_dir: str, as_json: bool) -> None:
 def url(data_dir: str) -> None:
     """Prints the server's URL: `psql "$(cellwitness db url)"`."""
     click.echo(embedded(data_dir).url)
+
+
+@db.command(name="roles")
+@db_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def roles_command(db_url: str, data_dir: str, as_json: bool) -> None:
+    """Makes the roles owner, writer, reader, auditor and alerter, and gives each its part of the tables and no more.
+
+    They are groups without a login: grant one to each user. Needs a user who may create roles and owns the tables. Run
+    it once; migrations and rebuilds keep what it gave.
+
+    \b
+    cellwitness db roles --db postgresql://admin@db.example/cellwitness
+    psql -c "GRANT cellwitness_reader TO dashboard" ...
+    """
+    with database(db_url, data_dir, must_exist=True) as running, connect(running()) as connection:
+        migrate(connection)
+        make_roles(connection)
+    if as_json:
+        click.echo(json.dumps(ROLES))
+        return
+    for name, meaning in ROLES.items():
+        click.echo(f"{name:<20} {meaning}")

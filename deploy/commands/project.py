@@ -10,10 +10,11 @@ from msgspec.structs import asdict
 from deploy.database import database, db_options
 from deploy.health import serve_health
 from deploy.housekeeping import Housekeeping
-from deploy.judging import read_judging
+from deploy.judging import judging_options, read_judging
 from deploy.logs import log_of
 from deploy.progress import ChainProgress
 from deploy.stopping import Stop
+from indexer.errors import ConfigurationError
 from projections.database import connect
 from projections.run import BATCH_RECORDS, Progress, Worker
 
@@ -32,28 +33,27 @@ STALE_SECONDS = 300.0
 """Ready no longer when the log's last step is older, as for the follower."""
 
 
+MOST_PARTITIONS = 100_000
+"""More than any log has; a mistyped number must not fill the memory."""
+
+
 @click.command()
 @click.option(
     "--log", "log_url", default="sqlite:events.db", show_default=True, metavar="URL", help="The event log to read."
 )
 @db_options
-@click.option(
-    "--profile",
-    multiple=True,
-    metavar="FILE",
-    help="The deployment profiles that `follow` was given: readings are judged by them. Without: no verdicts.",
-)
-@click.option(
-    "--thresholds",
-    metavar="FILE",
-    help="Thresholds of the rules by deployment and model, TOML: see docs/rules.md.",
-)
+@judging_options
 @click.option(
     "--fleet-minutes",
     default=60.0,
     show_default=True,
     type=click.FloatRange(0),
     help="How often fleets are judged, once caught up; 0: only by `cellwitness fleet judge`.",
+)
+@click.option(
+    "--partitions",
+    metavar="LIST",
+    help="Only these, such as 0-5,8, taken from whoever has them.  [default: workers divide all among themselves]",
 )
 @click.option("--until-caught-up", is_flag=True, help="End, with 0, when the tables hold all of the log.")
 @click.option(
@@ -72,6 +72,7 @@ def project(
     profile: tuple[str, ...],
     thresholds: str | None,
     fleet_minutes: float,
+    partitions: str | None,
     until_caught_up: bool,
     batch_records: int,
     http: str | None,
@@ -83,15 +84,18 @@ def project(
     the log does not hold. Tables are built with them or without: to change that, or a threshold, build them again.
 
     Goes on from its checkpoint, which moves with the rows in one transaction: kill it at any moment and start it again.
-    A second worker on the same tables takes over from the first, which ends with exit code 3.
+    Start as many as the machine has cores, on as many machines as you like: workers on the same tables divide the
+    log's partitions among themselves, also when one comes, ends or dies.
 
     \b
     cellwitness project --log sqlite:events.db --profile devnet.toml --until-caught-up
+    cellwitness project --log sqlite:events.db --partitions 0-5
     cellwitness project --log sqlite:events.db --db postgresql://me@db.example/cellwitness --http 127.0.0.1:9101
     """
     judging = read_judging(profile, thresholds)
     if judging is None:
         log.warning("no_verdicts", reason="no profile given: readings are not judged", mend="--profile FILE")
+    chosen = None if partitions is None else partition_list(partitions)
     stop = Stop()
     the_log = log_of(log_url)
     watch = Watch()
@@ -115,6 +119,7 @@ def project(
             worker = Worker(
                 the_log,
                 lambda: connect(url()),
+                partitions=chosen,
                 batch_records=batch_records,
                 judging=judging,
                 progress=on_progress,
@@ -136,6 +141,17 @@ def project(
             f"Step {last.step}: {last.events} events and {last.retractions} retractions projected since the start, "
             f"{last.events_per_second:,.0f}/s; {last.lag_records} records to go."
         )
+
+
+def partition_list(text: str) -> tuple[int, ...]:
+    """``0-5,8`` as numbers. Raises ConfigurationError. Whether the log has them the worker says."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or (last and not last.isdecimal()) or int(last or first) > MOST_PARTITIONS:
+            raise ConfigurationError(f"--partitions {text!r} is no list of partitions: write 0-5,8")
+        found.update(range(int(first), int(last or first) + 1))
+    return tuple(sorted(found))
 
 
 class Watch:

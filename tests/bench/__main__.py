@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from rich.console import Console
 
-from tests.bench import following, kafka, log_speed, memory, projecting, whole
+from tests.bench import following, kafka, log_speed, memory, projecting, sharing, whole
 from tests.bench.plan import QUICK, Plan
 from tests.bench.report import Report, Section, machine, markdown, print_report
 
@@ -24,6 +24,7 @@ SECTIONS: Final[dict[str, Callable[[Plan], Iterable[Section]]]] = {
     "log": lambda plan: [log_speed.measure(plan)],
     "memory": lambda plan: [memory.measure(plan)],
     "projection": lambda plan: [projecting.measure(plan)],
+    "sharing": lambda plan: [sharing.measure(plan)],
     "kafka": lambda plan: [kafka.measure(plan)],
 }
 

@@ -46,6 +46,8 @@ PROJECTED = Projected(
     events_per_second=1.0,
     eta_seconds=0.0,
     caught_up=True,
+    whole=True,
+    partitions=(0,),
 )
 NOW = 1_800_000_000.0
 

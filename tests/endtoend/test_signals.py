@@ -1,5 +1,6 @@
 """How the processes end when asked, and what a stopped one keeps."""
 
+import json
 import signal
 from pathlib import Path
 
@@ -70,14 +71,39 @@ def test_a_stopped_follower_keeps_the_log_until_it_dies(folder: Path) -> None:
         assert pipe.at_tip()
 
 
-def test_a_second_worker_takes_over_and_the_first_ends_with_3(folder: Path) -> None:
+def partitions(worker: Running) -> list[int]:
+    """What a worker said last of its share."""
+    said = [json.loads(line) for line in worker.errors.splitlines() if '"partitions_shared"' in line]
+    return said[-1]["now"] if said else []
+
+
+def test_a_second_worker_gets_its_share_and_what_the_first_leaves(folder: Path) -> None:
     with pipeline(folder, devnet(blocks=300)) as pipe:
         follower, first = pipe.follower(), pipe.worker()
         pipe.wait_for_tables()
         second = pipe.worker()
-        wait_until(lambda: "partitions_taken" in second.errors, "the second to take over")
+        wait_until(lambda: len(partitions(first)) == len(partitions(second)) == 6, "a fair share each")
         pipe.chain.grow(5)
-        assert first.ends() == 3
         pipe.wait_for_tables()
-        second.must_live()
+        first.must_live()
+        assert first.terminate() == 0
+        wait_until(lambda: len(partitions(second)) == 12, "the second to have all")
+        pipe.chain.grow(5)
+        pipe.wait_for_tables()
         assert (second.terminate(), follower.terminate()) == (0, 0)
+
+
+def test_partitions_of_a_paused_worker_are_taken_over_and_woken_it_gets_its_share_again(folder: Path) -> None:
+    with pipeline(folder, devnet(blocks=100)) as pipe:
+        follower, first, second = pipe.follower(), pipe.worker(), pipe.worker()
+        wait_until(lambda: len(partitions(first)) == len(partitions(second)) == 6, "a fair share each")
+        first.signal(signal.SIGSTOP)
+        pipe.chain.grow(5)
+        pipe.wait_for_tables()
+        assert len(partitions(second)) == 12
+        first.signal(signal.SIGCONT)
+        wait_until(lambda: "partitions_lost" in first.errors, "the first to notice")
+        wait_until(lambda: len(partitions(first)) == len(partitions(second)) == 6, "a fair share each, again")
+        pipe.chain.grow(5)
+        pipe.wait_for_tables()
+        assert (first.terminate(), second.terminate(), follower.terminate()) == (0, 0, 0)

@@ -1,0 +1,56 @@
+What each role may do, by name. {schema} stands for the tables' schema, {database} for the database.
+Group roles without a login: `GRANT cellwitness_reader TO somebody` makes somebody a reader.
+
+-- owner --
+-- Migrates and rebuilds.
+GRANT CREATE, CONNECT ON DATABASE {database} TO cellwitness_owner;
+ALTER SCHEMA {schema} OWNER TO cellwitness_owner;
+ALTER SCHEMA cellwitness_people OWNER TO cellwitness_owner;
+
+-- everybody --
+REVOKE ALL ON SCHEMA {schema} FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA {schema}
+  FROM PUBLIC, cellwitness_writer, cellwitness_reader, cellwitness_auditor, cellwitness_alerter;
+GRANT USAGE ON SCHEMA {schema} TO cellwitness_writer, cellwitness_reader, cellwitness_auditor, cellwitness_alerter;
+
+-- writer --
+-- The worker. It adds versions and ends them: what was once known it can neither change nor delete.
+GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO cellwitness_writer;
+GRANT INSERT ON {schema}.log_identity, {schema}.checkpoints, {schema}.steps, {schema}.events, {schema}.batteries,
+                {schema}.commitments, {schema}.readings, {schema}.verdicts, {schema}.findings, {schema}.alerts,
+                {schema}.fleet_findings, {schema}.fleet_runs, {schema}.states, {schema}.parked, {schema}.workers
+   TO cellwitness_writer;
+GRANT UPDATE (known_until_step) ON {schema}.events, {schema}.batteries, {schema}.commitments, {schema}.readings,
+                {schema}.verdicts, {schema}.findings, {schema}.alerts, {schema}.fleet_findings
+   TO cellwitness_writer;
+GRANT UPDATE ON {schema}.checkpoints, {schema}.workers TO cellwitness_writer;
+GRANT UPDATE (state) ON {schema}.states TO cellwitness_writer;
+GRANT UPDATE (reason, ended_how, ended_at) ON {schema}.parked TO cellwitness_writer;
+GRANT DELETE ON {schema}.workers TO cellwitness_writer;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO cellwitness_writer;
+
+-- reader --
+-- The dashboard: answers, and how far they are. Not the fold's memory.
+GRANT SELECT ON {schema}.log_identity, {schema}.checkpoints, {schema}.steps, {schema}.events, {schema}.batteries,
+                {schema}.commitments, {schema}.readings, {schema}.verdicts, {schema}.findings, {schema}.alerts,
+                {schema}.alert_states, {schema}.fleet_findings, {schema}.fleet_runs, {schema}.parked, {schema}.workers
+   TO cellwitness_reader;
+GRANT SELECT (battery_key, deployment, partition) ON {schema}.states TO cellwitness_reader;
+
+-- auditor --
+-- Reads everything, so that it can compare it with the log.
+GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO cellwitness_auditor;
+
+-- people --
+-- What people did about alerts is added to, and never changed. It has no place in a schema that is built anew.
+REVOKE ALL ON SCHEMA cellwitness_people FROM PUBLIC;
+GRANT USAGE ON SCHEMA cellwitness_people TO cellwitness_auditor, cellwitness_alerter;
+GRANT SELECT ON cellwitness_people.alert_acts TO cellwitness_auditor, cellwitness_alerter;
+GRANT INSERT ON cellwitness_people.alert_acts TO cellwitness_alerter;
+
+-- alerter --
+-- Reads what alerts are made of, rows and not the events as they came, and notes what people did about them.
+GRANT SELECT ON {schema}.log_identity, {schema}.checkpoints, {schema}.steps, {schema}.batteries, {schema}.commitments,
+                {schema}.readings, {schema}.verdicts, {schema}.findings, {schema}.alerts, {schema}.alert_states,
+                {schema}.fleet_findings
+   TO cellwitness_alerter;
