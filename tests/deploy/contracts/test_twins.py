@@ -42,11 +42,8 @@ def contexts(case: Case) -> Iterator[tuple[bytes, bytes, Data]]:
         yield script, twin, told.of(redeemer)
 
 
-HONEST: Final = [
-    run
-    for make in (scene.commit, scene.submit, lambda: scene.submit(algorithm=-8), scene.reclaim, scene.close)
-    for run in contexts(make())
-]
+CASES: Final = (scene.commit(), scene.submit(), scene.submit(algorithm=-8), scene.reclaim(), scene.close())
+HONEST: Final = [run for case in CASES for run in contexts(case)]
 
 
 def parts(data: Data) -> tuple[Data, ...]:
