@@ -35,7 +35,7 @@ def make_roles(connection: Connection, schema: str = SCHEMA) -> None:
         kinds = {"r": sql.SQL("TABLE"), "S": sql.SQL("SEQUENCE"), "v": sql.SQL("VIEW")}
         owned = connection.execute(
             # Not the sequences that are part of a column: they go with their table.
-            "SELECT nspname, relname, relkind::text FROM pg_class JOIN pg_namespace AS space ON space.oid = relnamespace"
+            "SELECT nspname, relname, relkind::text FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace"
             " WHERE nspname IN (%s, 'cellwitness_people') AND relkind IN ('r', 'S', 'v') AND NOT EXISTS"
             " (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'i' AND relkind = 'S')",
             (schema,),

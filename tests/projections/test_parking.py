@@ -17,10 +17,11 @@ from projections.database import connect
 from projections.digest import table_digests
 from projections.errors import CannotFold
 from projections.facts import Fact
+from projections.folding import State, fold
+from projections.judging import Judging
 from projections.parked import parked_totals, waiting_batteries
 from projections.rows import Put
 from projections.store import Store
-from projections.timeline import State, fold
 from tests.postgres import fresh_database
 from tests.projections.chain import Life, walk
 from tests.projections.conftest import MakeChain
@@ -31,10 +32,10 @@ from tests.projections.tables import Rows, all_records, expected_at, project, ro
 def a_fold_that_fails(condition: Any) -> Iterator[None]:
     """The product's fold, but for facts of which the condition is true."""
 
-    def failing(state: State, fact: Fact) -> tuple[State, list[Put]]:
+    def failing(state: State, fact: Fact, judging: Judging | None = None) -> tuple[State, list[Put]]:
         if condition(fact):
             raise CannotFold(fact.event_id, "the test says so")
-        return fold(state, fact)
+        return fold(state, fact, judging)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batching, "fold", failing)

@@ -16,6 +16,8 @@ from tests.deploy.contracts.scene import CONTRACTS, Case
 PUBLISHED_LOVELACE: Final = {"commit": 200_000, "submit, ES256K": 300_000}
 """The protocol's published estimate."""
 
+_WIDTH: Final = 112  # columns: a cut hash is of no use
+
 CASES: Final = {
     "register": scene.register,
     "commit": scene.commit,
@@ -59,7 +61,7 @@ def costs(parameters: ProtocolParameters) -> dict[str, Cost]:
 
 def main() -> None:
     parameters = load_mainnet_parameters()
-    console = Console()
+    console = Console(width=max(Console().width, _WIDTH))
     console.print(f"Parameters: {parameters.source}")
     scripts = Table("script", "bytes", "hash", title="Scripts")
     for contract in CONTRACTS.all:
