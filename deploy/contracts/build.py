@@ -14,7 +14,8 @@ import msgspec
 
 from deploy.contracts.blueprint import BLUEPRINT, TRACED_BLUEPRINT, Contract, Deployment
 from deploy.contracts.machine import deep_recursion
-from deploy.contracts.optimise import Constant, Term, optimised
+from deploy.contracts.optimise import optimised
+from deploy.contracts.terms import Constant, Term
 from indexer.errors import ConfigurationError
 
 SOURCES: Final = Path(__file__).parent / "onchain"
