@@ -30,7 +30,9 @@ def element() -> None:
 
 @element.command()
 @click.option("--out", required=True, type=_FILE, help="The new file, mode 0600. One that is there is left alone.")
-@click.option("--algorithm", default="ES256K", show_default=True, type=click.Choice(list(ALGORITHMS)))
+@click.option(
+    "--algorithm", default="ES256K", show_default=True, type=click.Choice(list(ALGORITHMS)), help="Of the key."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def new(out: Path, algorithm: str, as_json: bool) -> None:
     """Makes an element: a new key, and a counter at 0.

@@ -18,6 +18,7 @@ from deploy.contracts.ledger import Assets, NotJudged, Output, OutputReference
 from deploy.contracts.machine import Machine, Units
 from deploy.contracts.parameters import ProtocolParameters
 from deploy.devnet.keys import hash28
+from deploy.devnet.network import OgmiosVersion
 from deploy.devnet.open_ledger import OpenLedger
 from deploy.devnet.rpc import Refusal
 from deploy.devnet.shown import Received, ada, address_text, assets_json
@@ -27,12 +28,16 @@ MIN_UTXO_PER_BYTE: Final = 4_310
 MIN_UTXO_OVERHEAD_BYTES: Final = 160
 COLLATERAL_PERCENT: Final = 150
 MAX_COLLATERAL_INPUTS: Final = 3
-_ERAS: Final = ("shelley", "allegra", "mary", "alonzo", "babbage", "conway")
+_ERAS: Final[dict[OgmiosVersion, tuple[str, ...]]] = {
+    "6.14": ("shelley", "allegra", "mary", "alonzo", "babbage", "conway"),
+    "7": ("alonzo", "babbage", "conway", "dijkstra"),
+}
+"""Of which a failure to read a transaction is told, one by one."""
 
 Json = dict[str, Any]
 
 
-def read(cbor: bytes) -> Received:
+def read(cbor: bytes, version: OgmiosVersion) -> Received:
     """Raises Refusal (-32602) for bytes that are no transaction of ours."""
     try:
         return Received(cbor)
@@ -41,7 +46,7 @@ def read(cbor: bytes) -> Received:
         raise Refusal(
             -32602,
             "Invalid transaction; It looks like the given transaction wasn't well-formed.",
-            dict.fromkeys(_ERAS, why),
+            dict.fromkeys(_ERAS[version], why),
         ) from error
 
 
@@ -57,7 +62,7 @@ class Admission:
 
     def admit(self, cbor: bytes) -> Received:
         """The transaction, if the ledger takes it. Raises Refusal."""
-        received = read(cbor)
+        received = read(cbor, self._ledger.maker.plan.ogmios_version)
         seen = received.seen
         if not seen.inputs:
             raise Refusal(3121, "Transaction must have at least one input.")
@@ -79,7 +84,7 @@ class Admission:
 
     def evaluate(self, cbor: bytes) -> list[Json]:
         """The units of each script run, for ``evaluateTransaction``. Raises Refusal."""
-        received = read(cbor)
+        received = read(cbor, self._ledger.maker.plan.ogmios_version)
         verdict = self._judge(received, self._resolve(received), declared_units=False)
         if isinstance(verdict, Refused):
             failure = {"validator": _pointer(verdict), "error": _validation_failure(verdict)}

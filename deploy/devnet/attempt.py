@@ -12,9 +12,9 @@ from deploy.devnet.keys import Key
 from deploy.devnet.site import Site, account_out
 from deploy.devnet.transactions import Draft, Out, Transaction, Utxo, build
 
-_COLLATERAL_TAKEN: Final = 2_000_000
+_COLLATERAL_TAKEN: Final = 1_100_000
 _TOKENLESS_LOVELACE: Final = 1_200_000
-_FEE_SUBMIT: Final = 1_284_262
+_FEE_SUBMIT: Final = 712_262
 
 
 class Attempt(Struct, kw_only=True):

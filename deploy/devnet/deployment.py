@@ -53,21 +53,21 @@ class Scripts:
 
 
 # What a run may use: what the contracts were seen to use at most, and about a fifth more.
-MINT_CHALLENGE: Final = Use(UNIT, 290_000, 90_000_000)
-BURN_CHALLENGE: Final = Use(UNIT_1, 130_000, 31_000_000)
-CONSUME: Final = Use(UNIT, 340_000, 107_000_000)
-CLOSE: Final = Use(UNIT_1, 140_000, 31_000_000)
-MINT_PASSPORT: Final = Use(UNIT, 30_000, 8_000_000)
-BURN_THREAD: Final = Use(UNIT_1, 30_000, 8_000_000)
-UPDATE_PASSPORT: Final = Use(UNIT, 140_000, 31_000_000)
+MINT_CHALLENGE: Final = Use(UNIT, 150_000, 59_000_000)
+BURN_CHALLENGE: Final = Use(UNIT_1, 67_000, 21_000_000)
+CONSUME: Final = Use(UNIT, 190_000, 74_000_000)
+CLOSE: Final = Use(UNIT_1, 50_000, 16_000_000)
+MINT_PASSPORT: Final = Use(UNIT, 20_000, 6_000_000)
+BURN_THREAD: Final = Use(UNIT_1, 20_000, 6_000_000)
+UPDATE_PASSPORT: Final = Use(UNIT, 20_000, 6_000_000)
 
 
 def reclaim(redeemer: bytes) -> Use:
-    return Use(redeemer, 310_000, 94_000_000)
+    return Use(redeemer, 165_000, 62_000_000)
 
 
 def submit(redeemer: bytes) -> Use:
-    return Use(redeemer, 12_000_000, 2_700_000_000)
+    return Use(redeemer, 5_200_000, 1_200_000_000)
 
 
 def profile_toml(network: Network, terms: Terms, *, weak: bool = False) -> str:

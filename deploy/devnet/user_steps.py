@@ -18,8 +18,8 @@ from deploy.devnet.transactions import Draft, Out, Utxo, build
 
 _COMMITMENT_LOVELACE: Final = 1_700_000
 
-_FEE_COMMIT: Final = 262_418
-_FEE_RECLAIM: Final = 279_115
+_FEE_COMMIT: Final = 225_418
+_FEE_RECLAIM: Final = 228_115
 _FEE_PLANT: Final = 178_953
 _FORGED_LOVELACE: Final = 2_000_000
 

@@ -66,7 +66,7 @@ def test_run_grows_and_forks_on_command(tmp_path: Path) -> None:
         assert (done["depth"], done["blocks"]) == (5, 6)
         assert "rolled back 2 blocks to slot" in call("fork", "--depth", "2", "--ogmios", node["url"])
         done = json.loads(
-            call("misbehave", "flip", "--blocks", "2", "--seconds", "9", "--ogmios", node["url"], "--json")
+            call("misbehave", "flip", "--blocks", "2", "--seconds", "600", "--ogmios", node["url"], "--json")
         )
         assert (done["kind"], done["depth"]) == ("flip", 2)
         assert "tip-back for 1 s" in call("misbehave", "tip-back", "--seconds", "1", "--ogmios", node["url"])
