@@ -20,10 +20,14 @@ SELECT last_step AS step, slot, height, block, final_height, tip_height FROM che
 -- step --
 SELECT step, slot, height, block, final_height, tip_height FROM steps WHERE step = %(step)s;
 
+-- step_known_at --
+SELECT step FROM steps WHERE known_at <= %(moment)s ORDER BY known_at DESC, step DESC LIMIT 1;
+
 -- events --
 SELECT height, transaction_index, event_index, slot, block, time, fact, event_id, incarnation, type, transaction, body,
        known_from_step
   FROM events WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+   AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)
  ORDER BY height, transaction_index, event_index;
 
 -- readings --

@@ -1,4 +1,7 @@
-"""A battery's timeline as the tables hold it, now or as it was known after a step. Reads, never writes."""
+"""A battery's timeline as the tables hold it: now or as it was known after a step, whole or up to a slot of the chain.
+
+Reads, never writes.
+"""
 
 import difflib
 from collections.abc import Iterator
@@ -12,6 +15,7 @@ from msgspec import Raw, Struct
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from consumers.as_of import Refolded, refold
 from indexer.errors import Retryable
 from projections.database import Connection, load_queries
 from projections.errors import SchemaMismatch, translated
@@ -46,6 +50,7 @@ class Holds(Struct, frozen=True):
     block: str | None = None
     final_height: int | None = None
     tip_height: int | None = None
+    as_of_slot: int | None = None  # asked for: only what the chain said up to this slot
 
     def finality(self, height: int) -> Finality:
         """Of a block that was on the chain then. Derived, never stored: it changes without an event."""
@@ -107,12 +112,23 @@ def near_matches(connection: Connection, battery: str, as_of_step: int | None = 
 
 
 def read_timeline(
-    connection: Connection, deployment: str, battery_key: str, as_of_step: int | None = None
+    connection: Connection,
+    deployment: str,
+    battery_key: str,
+    as_of_step: int | None = None,
+    *,
+    as_of_slot: int | None = None,
 ) -> Timeline | None:
-    """A battery's timeline; None where nothing is known of it. Raises StepNotReached, SchemaMismatch."""
+    """A battery's timeline; None where nothing is known of it.
+
+    ``as_of_step``: with what was known after this step of the log, forks that were undone later included.
+    ``as_of_slot``: up to this slot of the chain, as if nothing had come after it; both together: as it was known then.
+    Raises StepNotReached, SchemaMismatch.
+    """
     with _reading(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")  # one moment for all answers
         parameters = {"deployment": deployment, "battery_key": bytes.fromhex(battery_key), "step": as_of_step}
+        parameters["slot"] = as_of_slot
 
         def rows(name: str) -> list[dict[str, Any]]:
             return [_plain(row) for row in cursor.execute(_query(name, as_of_step), parameters)]
@@ -124,15 +140,21 @@ def read_timeline(
             if as_of_step > position[0]["step"]:
                 raise StepNotReached(f"the tables hold step {position[0]['step']}, not yet {as_of_step}")
             position = rows("step") or [{"step": as_of_step}]
-        battery = rows("battery")
-        if not battery:
-            return None
-        holds = msgspec.convert(position[0], Holds)
-        readings = {row["fact"]: row for row in rows("readings")}
-        commitments = rows("commitments")
-        cursor.execute(_query("events", as_of_step), parameters)
-        lines = [_line(row, holds, readings, commitments) for row in cursor]
-    return Timeline(battery[0], holds, lines)
+        holds = msgspec.convert(position[0] | {"as_of_slot": as_of_slot}, Holds)
+        if as_of_slot is None:
+            battery = rows("battery")
+            if not battery:
+                return None
+            said = Refolded(battery[0], {row["fact"]: row for row in rows("readings")}, rows("commitments"))
+            events = cursor.execute(_query("events", as_of_step), parameters).fetchall()
+        else:
+            events = cursor.execute(_query("events", as_of_step), parameters).fetchall()
+            refolded = refold(events)
+            if refolded is None:
+                return None
+            said = refolded
+        lines = [_line(row, holds, said.readings, said.commitments) for row in events]
+    return Timeline(said.battery, holds, lines)
 
 
 def _line(
