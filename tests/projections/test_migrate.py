@@ -1,5 +1,5 @@
 import threading
-from typing import Any
+from typing import Any, Final, LiteralString
 
 import pytest
 from msgspec.structs import replace
@@ -61,19 +61,22 @@ def test_many_that_start_at_once_run_each_migration_once(database: str) -> None:
     assert sorted(done) == [0, 0, 0, 0, len(migrations())]
 
 
+SHAPES: Final[tuple[LiteralString, ...]] = (
+    """SELECT 'column', table_name, column_name, udt_name, is_nullable, column_default
+         FROM information_schema.columns WHERE table_schema = %s""",
+    """SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+         FROM pg_constraint WHERE connamespace = to_regnamespace(%s)""",
+    "SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = %s",
+    "SELECT 'sequence', sequencename::text, data_type::text FROM pg_sequences WHERE schemaname = %s",
+    "SELECT 'relation', relname::text, relkind::text FROM pg_class WHERE relnamespace = to_regnamespace(%s)",
+)
+
+
 def shape(connection: Connection) -> set[tuple[Any, ...]]:
     """Everything that a schema's tables are, but for the order of their columns and who made them when."""
     found: set[tuple[Any, ...]] = set()
-    for query in (
-        "SELECT 'column', table_name, column_name, data_type, is_nullable, column_default"
-        " FROM information_schema.columns WHERE table_schema = %s",
-        "SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = %s",
-        "SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
-        " WHERE connamespace = to_regnamespace(%s)",
-        "SELECT 'sequence', sequencename::text, data_type::text FROM pg_sequences WHERE schemaname = %s",
-        "SELECT 'relation', relname::text, relkind::text FROM pg_class WHERE relnamespace = to_regnamespace(%s)",
-    ):
-        found.update(connection.execute(query.encode(), (SCHEMA,)))
+    for query in SHAPES:
+        found.update(connection.execute(query, (SCHEMA,)))
     return found
 
 
