@@ -1,4 +1,7 @@
-"""A battery's timeline as the tables hold it, now or as it was known after a step. Reads, never writes."""
+"""A battery's timeline as the tables hold it: now or as it was known after a step, whole or up to a slot of the chain.
+
+Reads, never writes.
+"""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -12,6 +15,7 @@ from msgspec import Raw, Struct
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from consumers.as_of import Refolded, refold
 from consumers.lives import Summary, age_of, life_of, summary
 from indexer.errors import Retryable
 from projections.database import Connection, load_queries
@@ -47,6 +51,7 @@ class Holds(Struct, frozen=True):
     block: str | None = None
     final_height: int | None = None
     tip_height: int | None = None
+    as_of_slot: int | None = None  # asked for: only what the chain said up to this slot
 
     def finality(self, height: int) -> Finality:
         """Of a block that was on the chain then. Derived, never stored: it changes without an event."""
@@ -121,12 +126,23 @@ def battery_now(connection: Connection, deployment: str, battery_key: str) -> di
 
 
 def read_timeline(
-    connection: Connection, deployment: str, battery_key: str, as_of_step: int | None = None
+    connection: Connection,
+    deployment: str,
+    battery_key: str,
+    as_of_step: int | None = None,
+    *,
+    as_of_slot: int | None = None,
 ) -> Timeline | None:
-    """A battery's timeline; None where nothing is known of it. Raises StepNotReached, SchemaMismatch."""
+    """A battery's timeline; None where nothing is known of it.
+
+    ``as_of_step``: with what was known after this step of the log, forks that were undone later included.
+    ``as_of_slot``: up to this slot of the chain, as if nothing had come after it (without alerts, which sum up all that
+    was found); both together: as it was known then. Raises StepNotReached, SchemaMismatch.
+    """
     with asking(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")  # one moment for all answers
         parameters = {"deployment": deployment, "battery_key": bytes.fromhex(battery_key), "step": as_of_step}
+        parameters["slot"] = as_of_slot
 
         def rows(name: str) -> list[dict[str, Any]]:
             return [plain(row) for row in cursor.execute(_query(name, as_of_step), parameters)]
@@ -138,21 +154,27 @@ def read_timeline(
             if as_of_step > position[0]["step"]:
                 raise StepNotReached(f"the tables hold step {position[0]['step']}, not yet {as_of_step}")
             position = rows("step") or [{"step": as_of_step}]
-        battery = rows("battery")
-        if not battery:
+        holds = msgspec.convert(position[0] | {"as_of_slot": as_of_slot}, Holds)
+        events = cursor.execute(_query("events", as_of_step), parameters).fetchall()
+        if as_of_slot is None:
+            battery = rows("battery")
+            found = Refolded(battery[0], _by_fact(rows("readings")), rows("commitments")) if battery else None
+        else:
+            found = refold(events)
+        if found is None:
             return None
-        holds = msgspec.convert(position[0], Holds)
+        chain_slot = holds.slot if as_of_slot is None else as_of_slot
         said = _Said(
-            rows("readings"),
-            [row | {"life": life_of(row, holds.slot)} for row in rows("commitments")],
-            {row["fact"]: row for row in rows("verdicts")},
+            list(found.readings.values()),
+            [row | {"life": life_of(row, chain_slot)} for row in found.commitments],
+            _by_fact(rows("verdicts")),
             rows("findings"),
         )
         alerts = rows("alerts")
-        lines = _lines(cursor.execute(_query("events", as_of_step), parameters), holds, said)
+    lines = _lines(events, holds, said)
     in_order = [line.reading for line in lines if line.reading is not None]
-    numbers = summary(battery[0], in_order, said.commitments, said.verdicts.values())
-    return Timeline(battery[0], holds, lines, numbers, alerts)
+    numbers = summary(found.battery, in_order, said.commitments, said.verdicts.values())
+    return Timeline(found.battery, holds, lines, numbers, alerts)
 
 
 class _Said(Struct, frozen=True):
@@ -200,6 +222,10 @@ _OF_EVENT: Final = (
     *("time", "slot", "height", "block", "transaction", "transaction_index", "event_index", "type"),
     *("event_id", "fact", "known_from_step"),
 )
+
+
+def _by_fact(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {row["fact"]: row for row in rows}
 
 
 def _by(rows: list[dict[str, Any]], column: str) -> dict[str, list[dict[str, Any]]]:

@@ -5,6 +5,7 @@ from itertools import pairwise
 from shutil import get_terminal_size
 from typing import Any, Final, assert_never
 
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -127,6 +128,9 @@ def describe(line: Line) -> Iterator[str]:
 
 def describe_holds(holds: Holds) -> str:
     """Where an answer holds."""
+    if holds.as_of_slot is not None:
+        whole = describe_holds(replace(holds, as_of_slot=None))
+        return f"What the chain said up to slot {holds.as_of_slot}. {whole}"
     if holds.height is None:
         return f"Holds as it was known after step {holds.step}."
     return (

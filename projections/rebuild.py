@@ -137,6 +137,7 @@ class Rebuild(AbstractContextManager["Rebuild"]):
             for table in TABLES:
                 with translated():
                     connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table.name)))
+        self._keep_known_at()
         return self._catch_up()
 
     def compare(self) -> Comparison | None:
@@ -172,6 +173,7 @@ class Rebuild(AbstractContextManager["Rebuild"]):
             if behind != (0,):
                 return False
             execute(_QUERIES["fence_all"])
+            self._keep_known_at()
             execute(_QUERIES["forget_workers"])
             if self._has(f"{SCHEMA}.worker_numbers", "to_regclass"):
                 execute(_QUERIES["raise_numbers"], {"sequence": f"{NEXT}.worker_numbers"})
@@ -200,6 +202,13 @@ class Rebuild(AbstractContextManager["Rebuild"]):
             pause=self._pause,
         ).run(until_caught_up=True)
         return last.whole
+
+    def _keep_known_at(self) -> None:
+        """All of it before the swap, when nobody waits; in the swap the few steps since."""
+        query = "SELECT FROM information_schema.columns WHERE (table_schema, table_name, column_name) = (%s, %s, %s)"
+        with translated():
+            if self._connection.execute(query, (SCHEMA, "steps", "known_at")).rowcount:
+                self._connection.execute(_QUERIES["keep_known_at"])
 
     def _make(self) -> None:
         with self._connect(NEXT) as connection:

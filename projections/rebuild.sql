@@ -45,6 +45,11 @@ DELETE FROM {next}.workers;
 SELECT setval(%(sequence)s::regclass, greatest((SELECT last_value FROM {next}.worker_numbers),
                                                (SELECT last_value FROM {live}.worker_numbers)));
 
+-- keep_known_at --
+-- A step came to be known when it first did, and not when the tables were built again.
+UPDATE {next}.steps SET known_at = live.known_at
+  FROM {live}.steps AS live WHERE live.step = steps.step AND live.known_at IS DISTINCT FROM steps.known_at;
+
 -- drop_deferred --
 DROP TABLE {next}.deferred_indexes;
 

@@ -1,9 +1,11 @@
 import sys
+from datetime import UTC, datetime
 
 import click
 import msgspec
 from rich.console import Console
 
+from consumers.as_of import step_known_at
 from consumers.timeline import find_batteries, near_matches, read_timeline
 from deploy.database import database, db_options
 from deploy.text import visible
@@ -15,25 +17,46 @@ from projections.database import connect
 @click.command()
 @click.argument("battery")
 @db_options
-@click.option("--as-of-step", type=click.IntRange(0), metavar="N", help="As it was known after this step of the log.")
+@click.option(
+    "--known-at",
+    "--as-of-step",
+    "known_at",
+    metavar="STEP|TIME",
+    help="As it was known then: after this step of the log, or at this time (ISO 8601, UTC unless it says otherwise).",
+)
+@click.option("--as-of-slot", type=click.IntRange(0), metavar="N", help="Only what the chain said up to this slot.")
 @click.option("--checks", is_flag=True, help="Every check of every reading, with what it was answered from.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one document a deployment.")
-def timeline(battery: str, db_url: str, data_dir: str, as_of_step: int | None, checks: bool, as_json: bool) -> None:
+def timeline(
+    battery: str,
+    db_url: str,
+    data_dir: str,
+    known_at: str | None,
+    as_of_slot: int | None,
+    checks: bool,
+    as_json: bool,
+) -> None:
     """Prints everything known of BATTERY in the chain's order, what its readings are worth, and where that holds.
+
+    The past has two coordinates: --as-of-slot asks where the chain stood, --known-at what we knew of it, forks that
+    were undone since included. Both together: what we then knew of the chain up to that slot.
 
     BATTERY is its id, as text or hex, or its key (56 hex digits). Exit code 1: no such battery.
 
     \b
     cellwitness timeline urn:eudpp:battery:demo:0001
-    cellwitness timeline urn:eudpp:battery:demo:0001 --as-of-step 120 --json
+    cellwitness timeline urn:eudpp:battery:demo:0001 --known-at 120 --json
+    cellwitness timeline urn:eudpp:battery:demo:0001 --known-at 2027-05-03T14:02 --as-of-slot 155000000
     """
+    moment = None if known_at is None else _moment(known_at)
     with (
         database(db_url, data_dir, must_exist=True) as url,
         connect(url(), read_only=True) as connection,
     ):
-        found = find_batteries(connection, battery, as_of_step)
-        timelines = [read_timeline(connection, deployment, key, as_of_step) for deployment, key in found]
-        near = [] if found else near_matches(connection, battery, as_of_step)
+        step = step_known_at(connection, moment) if isinstance(moment, datetime) else moment
+        found = find_batteries(connection, battery, step)
+        timelines = [read_timeline(connection, *each, step, as_of_slot=as_of_slot) for each in found]
+        near = [] if found else near_matches(connection, battery, step)
     shown = [each for each in timelines if each is not None]
     if not shown:
         click.echo(f"no battery {visible(battery)} is known here", err=True)
@@ -51,3 +74,14 @@ def timeline(battery: str, db_url: str, data_dir: str, as_of_step: int | None, c
         print_timeline(console, each)
         if checks:
             print_checks(console, each)
+
+
+def _moment(text: str) -> int | datetime:
+    """A step, or a moment. Raises click's usage error."""
+    if text.isdecimal() and len(text) < 19:
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(f"--known-at {text!r} is neither a step nor a time such as 2027-05-03T14:02") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -20,7 +20,7 @@ from tests.bench.report import Section, ratio
 from tests.bench.whole import follow_into_log
 
 BATTERIES = 60
-TIMES_DAYS = 4
+TIMES_DAYS = 2
 """A longer log than one worker's: two have to begin and end together to be compared."""
 SETS = ("0-5", "6-11")
 
