@@ -154,6 +154,23 @@ def test_project_judges_by_the_profile_it_is_given(database: str, tmp_path: Path
     assert done.returncode == 0, done.stderr
     found = json.loads(run("alerts", "ls", "--db", database, "--json").stdout)
     assert found["alerts"]
+    battery = found["alerts"][0]["subject"]
+    shown = run("timeline", battery, "--db", database, "--checks")
+    assert shown.returncode == 0, shown.stderr
+    for word in (
+        "LCBP",
+        "✓✓",
+        "ALERT",
+        "The submitter was paid the reward",
+        "max_age_slots",
+        "readings by key",
+        "age: 0",
+    ):
+        assert word in shown.stdout
+    told = json.loads(run("timeline", battery, "--db", database, "--json").stdout)
+    judged = [line["verdict"] for line in told["lines"] if line["verdict"] is not None]
+    assert len(judged) == told["summary"]["verdicts"]["crypto"]["passed"] > 0
+    assert all(len(verdict["checks"]) >= 12 for verdict in judged)
     refused = run(*arguments)
     assert refused.returncode == 4
     assert "--profile" in refused.stderr
