@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from consumers.alerts import (
     Act,
@@ -19,6 +20,7 @@ from consumers.alerts import (
 )
 from deploy.devnet.deployment import Terms, profile_toml
 from deploy.devnet.network import Network
+from deploy.housekeeping import Housekeeping
 from projections.database import connect
 from tests.deploy.test_timeline import run
 from tests.postgres import database, postgres
@@ -152,6 +154,35 @@ def test_project_judges_by_the_profile_it_is_given(database: str, tmp_path: Path
     assert done.returncode == 0, done.stderr
     found = json.loads(run("alerts", "ls", "--db", database, "--json").stdout)
     assert found["alerts"]
+    battery = found["alerts"][0]["subject"]
+    shown = run("timeline", battery, "--db", database, "--checks")
+    assert shown.returncode == 0, shown.stderr
+    for word in (
+        "LCBP",
+        "✓✓",
+        "ALERT",
+        "The submitter was paid the reward",
+        "max_age_slots",
+        "readings by key",
+        "age: 0",
+    ):
+        assert word in shown.stdout
+    told = json.loads(run("timeline", battery, "--db", database, "--json").stdout)
+    judged = [line["verdict"] for line in told["lines"] if line["verdict"] is not None]
+    assert len(judged) == told["summary"]["verdicts"]["crypto"]["passed"] > 0
+    assert all(len(verdict["checks"]) >= 12 for verdict in judged)
     refused = run(*arguments)
     assert refused.returncode == 4
     assert "--profile" in refused.stderr
+
+
+def test_a_worker_counts_open_alerts_and_judges_fleets_when_they_are_due(desk: Desk) -> None:
+    keeping = Housekeeping(lambda: connect(desk.url), judging(), fleet_minutes=60, whole=lambda: True)
+    keeping.round()
+    desk.do("close", desk.alerts()[0].alert, "papers seen")
+    keeping.round()
+    open_now = [alert.severity for alert in desk.alerts()]
+    for severity in ("warning", "high", "critical"):
+        assert REGISTRY.get_sample_value("cellwitness_alerts_open", {"severity": severity}) == open_now.count(severity)
+    with connect(desk.url) as connection:
+        assert connection.execute("SELECT count(*) FROM fleet_runs").fetchone() == (1,)

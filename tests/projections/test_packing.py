@@ -54,3 +54,13 @@ def test_what_is_packed_is_what_postgresql_reads(database: str, rows: list[tuple
 def test_characters_that_postgresql_refuses_become_replacement_characters(text: str) -> None:
     assert "\N{REPLACEMENT CHARACTER}" in storable_text(text)
     storable_text(text).encode()
+
+
+@pytest.mark.parametrize("value", ["a\x00b", "\ud800", "\\u0000", "é\u2028", 2**70, -(10**400), True, None, ("x", 1)])
+def test_json_is_packed_as_postgresql_can_store_it_whatever_the_chain_says(database: str, value: Any) -> None:
+    told = {"k": value, str(value): [value]}
+    with psycopg.connect(database) as connection:
+        connection.execute("CREATE TEMPORARY TABLE packed (c jsonb)")
+        with connection.cursor().copy("COPY packed FROM STDIN (FORMAT binary)") as copy:
+            copy.write(HEADER + row_prefix(1) + PACKERS["jsonb"](told) + TRAILER)
+        assert connection.execute("SELECT c FROM packed").fetchone() == (storable_json(told),)
