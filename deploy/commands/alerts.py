@@ -68,7 +68,13 @@ def ls(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Lists alerts, the gravest first. Closed ones are left out unless --state asks for them."""
+    """Lists alerts, the gravest first. Closed ones are left out unless --state asks for them.
+
+    \b
+    cellwitness alerts ls --severity critical --severity high
+    cellwitness alerts ls --battery urn:eudpp:battery:demo:0001 --json
+    cellwitness alerts ls --withdrawn
+    """
     selection = Selection(
         states=states or ("open", "acknowledged"),
         severities=severities or None,
@@ -94,6 +100,9 @@ def show(alert: str, db_url: str, data_dir: str, as_json: bool) -> None:
     """Shows one alert: what it means, the values that led to it, the evidence, and what people did.
 
     ALERT is the beginning of its name, as `ls` prints it. Exit code 1: no such alert.
+
+    \b
+    cellwitness alerts show 3f9c
     """
     with _tables(db_url, data_dir, read_only=True) as connection:
         holds, found = _one(connection, alert)
@@ -105,7 +114,10 @@ def show(alert: str, db_url: str, data_dir: str, as_json: bool) -> None:
 
 
 def _act(name: ActName, help_text: str) -> Callable[..., None]:
-    @alerts.command(name, help=help_text)
+    example = f'\b\ncellwitness alerts {name} 3f9c --why "papers seen"'
+    ending = "ALERT is the beginning of its name. Your name and reason are kept for ever. Exit code 1: no such alert."
+
+    @alerts.command(name, help=f"{help_text}\n\n{ending}\n\n{example}")
     @click.argument("alert")
     @db_options
     @click.option("--why", required=True, metavar="TEXT", help="The reason, for whoever reads it later.")

@@ -13,6 +13,9 @@ def fleet() -> None:
     """Rules that compare batteries with each other: copies, rings, and those unlike their model.
 
     `cellwitness project` runs them every hour, see --fleet-minutes; this runs them now.
+
+    \b
+    cellwitness fleet judge --profile devnet.toml
     """
 
 

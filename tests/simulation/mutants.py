@@ -233,6 +233,12 @@ MUTANTS: Final = (
         "",
     ),
     Mutant(
+        "a refold forgets what stood before the fork",
+        BATCH,
+        "        old, new = common | old, common | new\n",
+        "",
+    ),
+    Mutant(
         "a row's span does not end",
         "projections/versions.py",
         "        if not fresh:\n            self.close(table, key, step)\n",
