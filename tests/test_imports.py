@@ -21,6 +21,7 @@ PURE = (
     "indexer/ogmios/messages.py",
     "indexer/ogmios/salvage.py",
     "indexer/protocol",
+    "projections/parking.py",
     "projections/timeline.py",
 )
 IMPURE = {
