@@ -47,14 +47,15 @@ class ParkedEvent(Struct, frozen=True, kw_only=True):
 
 
 def parked_ids(connection: Connection, batteries: Collection[Battery]) -> dict[Battery, set[str]]:
-    """Ids of the events that wait, of those of these batteries that have any."""
+    """Ids of the events that wait, of those of these batteries that have any. Raises DatabaseUnwell, SchemaMismatch."""
     found: dict[Battery, set[str]] = {}
     parameters = {
         "battery_key": [bytes.fromhex(key) for key, _ in batteries],
         "deployment": [deployment for _, deployment in batteries],
     }
-    for key, deployment, event_id in connection.execute(QUERIES["read_parked_ids"], parameters):
-        found.setdefault((key, deployment), set()).add(event_id)
+    with translated():
+        for key, deployment, event_id in connection.execute(QUERIES["read_parked_ids"], parameters):
+            found.setdefault((key, deployment), set()).add(event_id)
     return found
 
 

@@ -128,7 +128,7 @@ class Worker:
                 if not worked:
                     if until_caught_up and progress.whole:
                         break
-                    self._wait(progress)
+                    self._wait(progress, for_others=until_caught_up and not progress.whole)
             self._leave()
         finally:
             self._disconnect()
@@ -267,9 +267,9 @@ class Worker:
         if self._partitions is not None and not store.checkpoints:
             raise lost
 
-    def _wait(self, progress: Progress) -> None:
-        if not progress.whole or not progress.partitions:
-            self._pause(WAIT_SECONDS / 5)  # others are at work on what is missing, or it is another's to do
+    def _wait(self, progress: Progress, *, for_others: bool) -> None:
+        if for_others or not progress.partitions or not progress.caught_up:
+            self._pause(WAIT_SECONDS / 5 if for_others else WAIT_SECONDS)
             return
         try:
             self._log.wait(progress.step, WAIT_SECONDS)

@@ -30,6 +30,7 @@ PURE = (
     "projections/folding.py",
     "projections/judging.py",
     "projections/rules",
+    "projections/parking.py",
     "projections/timeline.py",
     "projections/verdicts",
 )

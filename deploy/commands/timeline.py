@@ -12,6 +12,7 @@ from deploy.text import visible
 from deploy.timeline_view import print_timeline
 from deploy.verdict_view import print_checks
 from projections.database import connect
+from projections.parked import parked_ids
 
 
 @click.command()
@@ -56,6 +57,7 @@ def timeline(
         step = step_known_at(connection, moment) if isinstance(moment, datetime) else moment
         found = find_batteries(connection, battery, step)
         timelines = [read_timeline(connection, *each, step, as_of_slot=as_of_slot) for each in found]
+        waiting = parked_ids(connection, [(key, deployment) for deployment, key in found])
         near = [] if found else near_matches(connection, battery, step)
     shown = [each for each in timelines if each is not None]
     if not shown:
@@ -63,6 +65,10 @@ def timeline(
         for name in near:
             click.echo(f"  did you mean {visible(name)}?", err=True)
         sys.exit(1)
+    if events := sum(map(len, waiting.values())):
+        click.echo(
+            f"INCOMPLETE: {events} later events are parked: `cellwitness parked show {visible(battery)}`", err=True
+        )
     # As wide as it takes when the output is no terminal: a file must not depend on a window.
     console = Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty())
     for number, each in enumerate(shown):

@@ -22,6 +22,7 @@ from projections.judging import Judging
 from projections.parked import parked_totals, waiting_batteries
 from projections.rows import Put
 from projections.store import Store
+from tests.endtoend.processes import run
 from tests.postgres import fresh_database
 from tests.projections.chain import Life, walk
 from tests.projections.conftest import MakeChain
@@ -121,7 +122,7 @@ def test_what_waits_is_handled_later_as_if_it_had_never_waited(
 
 
 def test_an_event_of_unknown_kind_parks_with_its_reason(
-    database: str, make_chain: MakeChain, monkeypatch: pytest.MonkeyPatch
+    database: str, make_chain: MakeChain, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """As in a log that a later version writes."""
     chain = make_chain("log.db", Life(2, 2))
@@ -139,5 +140,15 @@ def test_an_event_of_unknown_kind_parks_with_its_reason(
     project(chain.log, database)
     with connect(database) as connection:
         (waiting,) = waiting_batteries(connection)
+    folder = tmp_path_factory.mktemp("cwd")
+    listed = run(folder, "parked", "ls", "--db", database)
+    assert (listed.returncode, event.key in listed.stdout) == (1, True), listed.stderr
+    shown = [run(folder, "parked", "show", event.key, "--db", database, *flag).stdout for flag in ((), ("--json",))]
+    assert all("battery_exploded" in each for each in shown)
+    assert len(shown[1].splitlines()) == waiting.events
+    again = run(folder, "parked", "retry", "--all", "--db", database)
+    assert (again.returncode, f"0 handled, {waiting.events} still wait" in again.stdout) == (1, True), again.stderr
+    timeline = run(folder, "timeline", event.subject, "--db", database)
+    assert timeline.returncode == 1 or "INCOMPLETE" in timeline.stderr
     assert waiting.battery_key == event.key
     assert "battery_exploded" in str(waiting.reason)
