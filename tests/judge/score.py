@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from deploy.devnet.battery import DAY_SLOTS
 from deploy.devnet.schemes import CATALOGUE
 from indexer.events import ReadingEvent
 from projections.rules.catalogue import RULES
@@ -75,11 +76,26 @@ def cases(chain: Chain) -> Iterator[Case]:
 def frauds(chain: Chain) -> list[Caught]:
     """Every fraud that was carried out and not cut off by the chain's end."""
     hits = fleet_hits(chain)
-    return [
-        _caught(case, MEANT[case.name], hits)
+    carried_out = [
+        case
         for case in cases(chain)
         if case.name == "cloned_key" or (case.finished and (case.tries or case.name == "discarding"))
     ]
+    return [_caught(case, MEANT[case.name], hits) for case in list(_rings_as_one(carried_out))]
+
+
+def _rings_as_one(carried_out: list[Case]) -> Iterator[Case]:
+    """A ring is one fraud with many batteries: those of its cases that begin within a day of each other."""
+    ring: Case | None = None
+    for case in sorted(carried_out, key=lambda each: each.labels[0]["slot"]):
+        if case.name != "ring":
+            yield case
+        elif ring is None or case.labels[0]["slot"] - ring.labels[0]["slot"] > DAY_SLOTS:
+            ring = case
+            yield ring
+        else:
+            ring.labels += case.labels
+            ring.done += case.done
 
 
 def _caught(case: Case, meant: Meant, fleet: dict[str, Any]) -> Caught:
