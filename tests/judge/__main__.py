@@ -7,35 +7,24 @@ Exit code 0 if the goals are met, 1 if not.
 import argparse
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table as RichTable
 
-from tests.judge.made import KINDS, Kind, Sizes, make
-from tests.judge.report import Run, as_json, markdown, tables
-from tests.judge.score import Alarms, Caught, false_alarms, frauds
+from tests.judge.made import KINDS, Chain, Kind, Sizes, make
+from tests.judge.report import Run, as_json, markdown, measured, tables
 
 _DEFAULT: Final = Sizes()
 
 
-def judge(kinds: tuple[Kind, ...], sizes: Sizes, progress: Progress | None = None) -> Run:
-    """Makes and judges a chain of each kind."""
-    caught: dict[Kind, list[Caught]] = {}
-    alarms: dict[Kind, dict[str, Alarms]] = {}
+def chains(kinds: Iterable[Kind], sizes: Sizes, progress: Progress) -> Iterator[Chain]:
+    """A chain of each kind, one after the other."""
     for kind in kinds:
-        task = None if progress is None else progress.add_task(f"{kind}: {KINDS[kind]}", total=1.0)
-
-        def done(share: float, task: object = task) -> None:
-            if progress is not None:
-                progress.update(task, completed=share)  # type: ignore[arg-type]
-
-        chain = make(kind, sizes, done)
-        if kind in ("contracts", "weak"):
-            caught[kind] = frauds(chain)
-        alarms[kind] = false_alarms(chain)
-    return Run(caught, alarms)
+        task = progress.add_task(f"{kind}: {KINDS[kind]}", total=1.0)
+        yield make(kind, sizes, lambda share, task=task: progress.update(task, completed=share))  # type: ignore[misc]
 
 
 def main() -> int:
@@ -59,7 +48,7 @@ def main() -> int:
         fraud_share=chosen.fraud_share,
     )
     with Progress(console=Console(stderr=True)) as progress:
-        run = judge(tuple(chosen.only or KINDS), sizes, progress)
+        run = measured(chains(chosen.only or KINDS, sizes, progress))
     if chosen.json:
         sys.stdout.write(json.dumps(as_json(run, chosen.seed), indent=2) + "\n")
     elif chosen.markdown:

@@ -23,7 +23,7 @@ from deploy.devnet.shown import Received
 from indexer.chain import Block, RollForward
 from indexer.decode import decode
 from indexer.ogmios.messages import read_block
-from indexer.protocol.profile import load_profile
+from indexer.protocol.profile import Profile, load_profile
 from projections.facts import Fact
 from projections.rules.thresholds import ThresholdBook
 from projections.verdicts.fold import EMPTY, Judged, State, fold
@@ -155,10 +155,8 @@ def make(kind: Kind, sizes: Sizes, progress: Callable[[float], None] = lambda _:
         height = parent.height + 1 if parent else 0
         parent, json = make_block(parent=parent, height=height, slot=slot, transactions=transactions)
         labels += [_label(made, slot, asked) for made in maker.last if made.label]
-        block = _as_followed(json)
-        for event in decode(block, [profile]):
-            fact = _fact(event, block)
-            key = event.battery_key
+        for fact in _facts(json, profile):
+            key = fact.event.battery_key
             states[key], judged = fold(states[key], fact, profile, book)
             facts.append((fact, judged))
         progress(min(1.0, slot / until))
@@ -166,15 +164,18 @@ def make(kind: Kind, sizes: Sizes, progress: Callable[[float], None] = lambda _:
     return Chain(kind, tuple(labels), tuple(facts), dict(states))
 
 
-def _as_followed(json: bytes) -> Block:
+def decoded(transaction: BlockTransaction, slot: int, profile: Profile) -> Iterator[Fact]:
+    """The facts of one transaction, alone in its block."""
+    return _facts(make_block(parent=None, height=0, slot=slot, transactions=[transaction])[1], profile)
+
+
+def _facts(json: bytes, profile: Profile) -> Iterator[Fact]:
     tip = b'{"slot":1,"id":"' + b"00" * 32 + b'","height":1}'
     result = b'{"direction":"forward","block":' + json + b',"tip":' + tip + b"}"
     message = read_block(b'{"jsonrpc":"2.0","method":"nextBlock","result":' + result + b"}")
     assert isinstance(message, RollForward)
-    assert isinstance(message.block, Block)
-    return message.block
-
-
-def _fact(event: Any, block: Block) -> Fact:
-    identity = f"{event.transaction}/{event.index}"
-    return Fact(event, identity, identity, block.point.slot, block.height, block.point.id, "2026-01-01T00:00:00Z")
+    block = message.block
+    assert isinstance(block, Block)
+    for event in decode(block, [profile]):
+        identity = f"{event.transaction}/{event.index}"
+        yield Fact(event, identity, identity, block.point.slot, block.height, block.point.id, "2026-01-01T00:00:00Z")

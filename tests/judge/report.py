@@ -1,14 +1,14 @@
 """The table of a run, for a screen and for docs/frauds.md, and whether its goals are met."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 
-from tests.judge.made import KINDS, Kind
+from tests.judge.made import KINDS, Chain, Kind
 from tests.judge.meant import HONEST, MEANT
-from tests.judge.score import Alarms, Caught
+from tests.judge.score import Alarms, Caught, false_alarms, frauds
 
 CAUGHT_GOAL: Final = 0.95
 FIELD_GOAL: Final = 0.09
@@ -51,6 +51,16 @@ class Run(Struct, frozen=True):
         """Whether the three goals are."""
         shares = (self.field_share <= FIELD_GOAL, self.laboratory_share <= LABORATORY_GOAL)
         return self.caught_share >= CAUGHT_GOAL and all(shares)
+
+
+def measured(chains: Iterable[Chain]) -> Run:
+    """Sets what is said of each chain beside its labels."""
+    run = Run({}, {})
+    for chain in chains:
+        if chain.kind in ("contracts", "weak"):
+            run.caught[chain.kind] = frauds(chain)
+        run.alarms[chain.kind] = false_alarms(chain)
+    return run
 
 
 class Table(Struct, frozen=True):
