@@ -4,7 +4,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --quiet --extra devnet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format bench simulate mutants chaos contracts blueprint kafka schemas clean
+.PHONY: help setup demo test quick check format bench judge simulate mutants chaos contracts blueprint kafka schemas clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ bench: setup ## Speed, as ratios within one run
 simulate: setup ## Nodes, log and readers under faults: SEED=…, BLOCKS=…, MIX=long|live|storm|calm, REPLAY=file
 	@$(RUN) python -m tests.simulation --seed $(or $(SEED),1) --blocks $(or $(BLOCKS),100000) --mix $(or $(MIX),long) \
 		$(if $(REPLAY),--replay $(REPLAY))
+
+judge: setup ## Labelled frauds: what catches each, and how often honest people are accused: SEED=…, DAYS=…
+	@$(RUN) --extra contracts python -m tests.judge $(if $(SEED),--seed $(SEED)) $(if $(DAYS),--days $(DAYS))
 
 mutants: setup ## Plant faults in our own code: each must be found
 	@$(RUN) python -m tests.simulation.mutate

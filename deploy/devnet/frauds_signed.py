@@ -14,6 +14,7 @@ from deploy.devnet.keys import Key
 _SECP256K1_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _STOLEN_LOVELACE: Final = 3_000_000
 _FLOOR_LOVELACE: Final = 6_000_000
+_MOVED_CYCLES: Final = 10
 
 
 def _parts(cose: bytes) -> tuple[bytes, bytes, bytes]:
@@ -34,6 +35,12 @@ def _has_read(means: Means) -> bool:
     """The newest accepted reading is known, and is what the account remembers."""
     tapped, account = means.actor.submitted, means.actor.state.account
     return tapped is not None and account is not None and tapped.counter == account.last.counter
+
+
+def _has_moved(means: Means) -> bool:
+    """Of a battery that moved nothing yet, no other course can be told."""
+    account = means.actor.state.account
+    return account is not None and account.last.cycle_count >= _MOVED_CYCLES
 
 
 def _es256k(means: Means) -> bool:
@@ -223,7 +230,7 @@ SIGNED: Final = (
     Fraud(name="duplicate", change=_same_counter, fits=_has_read, checks=(7,), rules=("R09",), refused=True),
     Fraud(name="equivocation", change=_equivocate, fits=_has_read, checks=(7,), rules=("R09",), refused=True),
     Fraud(name="gap", change=_gap, fits=_has_read, rules=("R07",)),
-    Fraud(name="leapfrog", change=_leapfrog, rules=("R13", "R29"), readings=6),
+    Fraud(name="leapfrog", change=_leapfrog, fits=_has_moved, rules=("R13", "R29"), readings=6),
     Fraud(name="tampered_payload", change=_tamper, checks=(6,), rules=("R04",), refused=True),
     Fraud(name="wrong_signer", change=_wrong_signer, checks=(6,), rules=("R04",), refused=True),
     Fraud(name="high_s", change=_high_s, fits=_es256k, checks=(6,), rules=("R05",), refused=True),

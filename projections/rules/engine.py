@@ -37,6 +37,12 @@ SINGLE_RULES: Final = tuple(rule for rule in READING_RULES if "R15" <= rule.id <
 """Those that ask for nothing but the reading and its passport."""
 UNBOUND_RULES: Final = tuple(rule for rule in READING_RULES if rule in SINGLE_RULES or rule.id in ("R09", "R10"))
 """Those that hold for a signed reading whenever it was said: anybody can submit an old one again."""
+_OF_VALUES: Final = frozenset(
+    rule.id
+    for rule in READING_RULES
+    if (rule.id in ("R13", "R41", "R53", "R55") or "R15" <= rule.id <= "R35") and rule.id != "R22"
+)
+"""Those that ask what was measured: of a null frame, in which nothing was, they can't be assessed."""
 
 
 def judge_reading(
@@ -49,13 +55,15 @@ def judge_reading(
     """What the rules of scope "reading" say of one. ``history`` is the one before it."""
     findings: list[Finding] = []
     missing: list[str] = []
+    nothing_measured = null_frame(sample.reading)
     for rule in rules:
-        outcome = rule.judge(history, sample, passport, thresholds)
+        unasked = nothing_measured and rule.id in _OF_VALUES
+        outcome = None if unasked else rule.judge(history, sample, passport, thresholds)
         if outcome is None:
             missing.append(rule.id)
         elif outcome:
             findings += (finding(rule, hit, thresholds) for hit in outcome)
-    aside = null_frame(sample.reading) or (
+    aside = nothing_measured or (
         outlier(history, sample.reading, thresholds) and not opens_epoch(history, sample, thresholds)
     )
     return Said(tuple(findings), tuple(missing), aside)

@@ -12,13 +12,20 @@ from projections.rules.thresholds import Thresholds
 from projections.verdicts.state import OpenCommitment, State, held_by
 
 
-def expired_burst(state: State, event: CommitmentMinted, slot: int, thresholds: Thresholds) -> Outcome:
-    """R43, of one battery; of one submitter over all batteries see ``fleet.expired_share``."""
-    mine = _holders(state)
-    if mine is None or event.user_pkh != _holder(state):
+def expired_burst(
+    state: State, event: CommitmentMinted | CommitmentClosed, slot: int, thresholds: Thresholds
+) -> Outcome:
+    """R43, of one battery; of one submitter over all batteries see ``fleet.expired_share``.
+
+    Asked when a challenge is asked for, and when one ends without a reading: taken back, it has expired all the same.
+    """
+    holder, mine = _holder(state), _holders(state)
+    if mine is None or holder not in _users(state, event):
         return None
-    expired = [c for c in mine if c.expired(slot) and slot - (c.slot + c.max_age_slots) < DAY]
-    return (Hit("warning", {"expired": len(expired)}),) if len(expired) >= thresholds.expired_in_day else NOTHING
+    ends = [c.slot + c.max_age_slots for c in mine if c.expired(slot)]
+    ends += [end for user, end in state.expired if user == holder]
+    expired = sum(slot - end < DAY for end in ends)
+    return (Hit("warning", {"expired": expired}),) if expired >= thresholds.expired_in_day else NOTHING
 
 
 def parallel(state: State, event: CommitmentMinted, slot: int, thresholds: Thresholds) -> Outcome:
@@ -69,6 +76,13 @@ def without_reading(state: State, event: CommitmentClosed, _: int, __: Threshold
     by_user = users <= {*event.required_signers, *event.witnesses}
     plain = event.how == "reclaimed" and by_user
     return (Hit("info" if plain else _grave(state, *users), {"how": event.how, "by_its_user": by_user}),)
+
+
+def _users(state: State, event: CommitmentMinted | CommitmentClosed) -> set[str]:
+    """Whose commitments an event is about. ``state`` still has those that it ended."""
+    if isinstance(event, CommitmentMinted):
+        return {event.user_pkh}
+    return {each.user_pkh for each in held_by(state.commitments, event.candidates, {event.token_name})}
 
 
 def _grave(state: State, *users: str) -> Severity:

@@ -39,7 +39,8 @@ away from it is put aside until a second reading agrees to {outlier_agrees_bp} b
 A new key, or a better battery whose cycles begin anew (R53), opens an epoch with a reference of its own.
 
 **Not assessable.** A rule that lacks an input says so. That is never "passed". Inputs are the reading's values, the
-passport's, and what the battery said before.
+passport's, and what the battery said before. Of a null frame (R22), in which nothing was measured, no rule about
+measured values can be assessed.
 
 **Trying it.** `cellwitness judge FILE.csv` runs the rules over any archive of readings, offline.
 

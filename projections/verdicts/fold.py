@@ -133,7 +133,7 @@ def _commitment(
 ) -> Said:
     event = fact.event
     minted = isinstance(event, CommitmentMinted)
-    rules = [rule for rule in _COMMITMENT_RULES if (rule.id != "R50") is minted]
+    rules = [rule for rule in _COMMITMENT_RULES if rule.id == "R43" or (rule.id != "R50") is minted]
     state = after if minted else before
     return said(((rule, rule.judge(state, event, fact.slot, thresholds)) for rule in rules), thresholds)
 

@@ -39,6 +39,10 @@ Expired ones are forgotten first, then those of others than the holder of the ow
 that spends one of the forgotten is "not assessable" by check 1, never failed and never passed.
 """
 
+MAX_EXPIRED: Final = 16
+"""Latest commitments of the holder's that ended without a reading after their time (rule R43). Strangers' don't count,
+or they could push them out."""
+
 MAX_TRANSACTIONS: Final = 16
 """Latest transactions of the battery, by which the age of a commitment's inputs is known (rule R47)."""
 
@@ -76,6 +80,7 @@ class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
     commitments: tuple[OpenCommitment, ...] = ()  # oldest first, at most MAX_COMMITMENTS
     ended: tuple[OpenCommitment, ...] = ()  # in the last event's transaction
     forgotten: int = 0  # commitments dropped while open
+    expired: tuple[tuple[Hash28, int], ...] = ()  # holder and slot of expiry, at most MAX_EXPIRED
     transactions: tuple[tuple[Hash32, int], ...] = ()  # id and slot, at most MAX_TRANSACTIONS
 
     @property
@@ -110,7 +115,7 @@ def advance(state: State, fact: Fact, max_age_slots: int) -> State:
         case CommitmentMinted():
             return _with_commitment(state, event, fact, max_age_slots)
         case CommitmentClosed():
-            return _without(state, event.candidates, {event.token_name})
+            return _closed(state, event, fact.slot)
         case ReadingSubmitted():
             state = _without(state, event.inputs, event.burned_commitments.keys())
             return _moved(state, after_reading(state.now, event))
@@ -150,6 +155,18 @@ def _with_commitment(state: State, event: CommitmentMinted, fact: Fact, max_age_
     )
     left = tuple(each for each in commitments if each is not dropped)
     return replace(state, commitments=left, forgotten=state.forgotten + 1)
+
+
+def _closed(state: State, event: CommitmentClosed, slot: int) -> State:
+    """The state after commitments ended without a reading."""
+    holder = state.now.holder
+    late = tuple(
+        (each.user_pkh, each.slot + each.max_age_slots)
+        for each in held_by(state.commitments, event.candidates, {event.token_name})
+        if holder is not None and each.user_pkh == holder.payment and each.expired(slot)
+    )
+    state = replace(state, expired=(*state.expired, *late)[-MAX_EXPIRED:]) if late else state
+    return _without(state, event.candidates, {event.token_name})
 
 
 def _without(state: State, spent: tuple[OutputRef, ...], names: Container[str]) -> State:

@@ -100,8 +100,8 @@ COMMITMENTS: Final = (
         name="expired burst",
         meaning="Challenges are asked for in stock and left to expire: the sign of choosing among readings.",
         inputs=("commitments of the battery's holder", "commitments by submitter"),
-        formula=">= {expired_in_day} expired of one battery in 24 hours, or > {expired_share_percent} % of >= "
-        "{expired_share_of} by one submitter",
+        formula=">= {expired_in_day} expired of one battery in 24 hours, taken back or not, or "
+        "> {expired_share_percent} % of >= {expired_share_of} by one submitter",
         thresholds=("expired_in_day", "expired_share_percent", "expired_share_of"),
         severities=("warning",),
         source="stockpiling",

@@ -21,6 +21,15 @@ def test_a_null_frame_is_put_aside_and_moves_no_reference() -> None:
     assert all(not s.findings for s, _ in said[7:])
 
 
+def test_a_null_frame_alarms_nobody_by_the_values_that_it_lacks() -> None:
+    """Found with a devnet's labelled oddities: a voltage of 0 raised R18, and the fall to 0 raised R26."""
+    null = {"soh_bp": 0, "soc_bp": 0, "voltage_mv": 0, "temp_min_c": 0, "temp_max_c": 0}
+    for cycles in ({}, {"cycle_count": 0, "energy_throughput_wh": 0}):
+        said = judged(life([*steady(6), null | cycles]))[-1][0]
+        assert [(each.rule, each.severity) for each in said.findings] == [("R22", "quarantine")]
+        assert {"R18", "R26", "R27"} <= set(said.not_assessable)
+
+
 def test_a_single_low_sample_does_not_reject_the_readings_after_it() -> None:
     """A real pack reported 60 % once; the published rule would have refused the next 52 readings."""
     said = judged(life([*steady(20, 9_600), {"soh_bp": 6_000}, *steady(52, 9_580)]))
