@@ -39,19 +39,31 @@ def schema() -> None:
 
 @schema.command()
 def events() -> None:
-    """Prints the JSON Schema (2020-12) of events, markers and steps. `#/$defs/ReadingSubmitted` is one event's."""
+    """Prints the JSON Schema (2020-12) of events, markers and steps. `#/$defs/ReadingSubmitted` is one event's.
+
+    \b
+    cellwitness schema events > events.schema.json
+    """
     click.echo(DOCUMENTS["events.schema.json"](), nl=False)
 
 
 @schema.command()
 def asyncapi() -> None:
-    """Prints the AsyncAPI 3.0 document (JSON) of the three topics on Kafka, with an example of each message."""
+    """Prints the AsyncAPI 3.0 document (JSON) of the three topics on Kafka, with an example of each message.
+
+    \b
+    cellwitness schema asyncapi > asyncapi.json
+    """
     click.echo(DOCUMENTS["asyncapi.json"](), nl=False)
 
 
 @schema.command()
 def cddl() -> None:
-    """Prints the CDDL (RFC 8610) of a reading: payload, COSE_Sign1 envelope and protected header."""
+    """Prints the CDDL (RFC 8610) of a reading: payload, COSE_Sign1 envelope and protected header.
+
+    \b
+    cellwitness schema cddl > reading.cddl
+    """
     click.echo(DOCUMENTS["reading.cddl"](), nl=False)
 
 

@@ -7,7 +7,6 @@ from typing import Final
 from indexer.events import CommitmentClosed, CommitmentMinted, PassportEvent, ReadingSubmitted
 from projections.rules import fleet
 from projections.rules.fleet import Committed, Hits, Trajectory
-from projections.rules.history import DAY
 from projections.rules.thresholds import DEFAULT
 from projections.verdicts.fold import State
 from tests.judge.made import Chain
@@ -29,18 +28,14 @@ def fleet_hits(chain: Chain) -> dict[str, Hits]:
         "R36": fleet.unlike_the_others(trajectories, DEFAULT),
         "R37": fleet.near_duplicates(trajectories, DEFAULT),
         "R38": fleet.shared_submitters(commitments, DEFAULT),
-        "R39": _rings_of_each_day(commitments),
+        "R39": _rings_by_member(commitments),
         "R40": fleet.cherry_pickers(_gaps(chain), DEFAULT),
         "R43": fleet.expired_share(commitments, DEFAULT),
     }
 
 
-def _rings_of_each_day(commitments: list[Committed]) -> Hits:
-    """By member. Asked of a day's commitments: over years, everybody who ever owned a battery thins its ring out."""
-    days: dict[int, list[Committed]] = defaultdict(list)
-    for each in commitments:
-        days[each.slot // DAY].append(each)
-    found = [hits for of_day in days.values() for hits in fleet.rings(of_day, DEFAULT).values()]
+def _rings_by_member(commitments: list[Committed]) -> Hits:
+    found = fleet.rings(commitments, DEFAULT).values()
     return {member: hits for hits in found for hit in hits for member in hit.values["submitters"]}
 
 

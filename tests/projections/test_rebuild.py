@@ -13,7 +13,7 @@ import pytest
 
 from deploy.postgres import EmbeddedPostgres
 from indexer.log.urls import open_log
-from projections import rebuild, timeline
+from projections import folding, rebuild
 from projections.database import SCHEMA, connect
 from projections.digest import TableDigest, table_digests
 from projections.errors import OtherLog, SchemaMismatch
@@ -204,29 +204,29 @@ def test_a_worker_of_the_former_fold_writes_nothing_into_the_new_tables(
 ) -> None:
     """It ends, and says that the tables are of another version."""
     project(chain.log, database)
-    fold_version(monkeypatch, 2)
+    fold_version(monkeypatch, 3)
     with rebuild_of(chain, database) as work:
         work.prepare()
         work.load()
         assert work.compare() is None
-        fold_version(monkeypatch, 1)
+        fold_version(monkeypatch, 2)
         rounds = itertools.count()
 
         def swap_once(_: object) -> None:
             if next(rounds) == 1:
-                fold_version(monkeypatch, 2)
+                fold_version(monkeypatch, 3)
                 assert work.swap()
-                fold_version(monkeypatch, 1)
+                fold_version(monkeypatch, 2)
                 chain.forward(chain.make(3))
 
-        with pytest.raises(SchemaMismatch, match="fold version 2"):
+        with pytest.raises(SchemaMismatch, match="fold version 3"):
             Worker(chain.log, lambda: connect(database), progress=swap_once).run()
     with connect(database) as connection:
         assert consistent_step(connection) == chain.end.spine.step - 1
 
 
 def fold_version(patch: pytest.MonkeyPatch, number: int) -> None:
-    for module in (timeline, sys.modules["projections.store"], sys.modules["projections.rebuild"]):
+    for module in (folding, sys.modules["projections.store"], sys.modules["projections.rebuild"]):
         patch.setattr(module, "FOLD_VERSION", number)
 
 

@@ -46,10 +46,10 @@ BEHAVIOUR: Final = (
     Rule(
         id="R39",
         name="ring",
-        meaning="A closed group of people submits for a closed group of batteries.",
+        meaning="Within a day, a closed group of people submits for a closed group of batteries.",
         inputs=("commitments of all batteries",),
-        formula="a connected group of >= {ring_submitters} submitters and >= {ring_batteries} batteries with > "
-        "{ring_density_percent} % of all pairs",
+        formula="within a day, a connected group of >= {ring_submitters} submitters and >= {ring_batteries} batteries "
+        "with > {ring_density_percent} % of all pairs",
         thresholds=("ring_submitters", "ring_batteries", "ring_density_percent"),
         severities=("warning",),
         source="rings",

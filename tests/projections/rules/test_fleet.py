@@ -71,6 +71,9 @@ def test_a_closed_group_is_a_ring_and_a_market_is_none() -> None:
     ring = [made(f"s{s}", f"b{b}") for s in range(3) for b in range(10)]
     (hits,) = fleet.rings(ring, DEFAULT).values()
     assert (len(hits[0].values["submitters"]), len(hits[0].values["batteries"])) == (3, 10)
+    later = [made(f"s{s}", f"b{b}", DAY - 300 + 60 * b) for s in range(3) for b in range(10)]
+    market = [made(f"owner{n}", f"b{n % 10}", (2 + n) * DAY) for n in range(200)]
+    assert list(fleet.rings(later + market, DEFAULT)) == ["s0"], "over midnight, and among all who ever owned them"
     pairs = [made(f"s{n}", f"b{n}") for n in range(100)]
     assert fleet.rings(pairs, DEFAULT) == {}
     thin = [made(f"s{n % 5}", f"b{n}") for n in range(20)] + [made(f"s{n}", f"b{n + 1}") for n in range(4)]
