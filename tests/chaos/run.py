@@ -81,6 +81,7 @@ def _checked(system: System, samples: Sequence[Sample], tell: Callable[[str], No
     """Brokers that have just been through all this may keep a reader waiting too long: then it looks again, as a person
     would who is told that another try may work.
     """
+    findings: list[Finding] = []
     for attempt in range(CHECK_TRIES):
         findings = []
         try:
