@@ -100,10 +100,10 @@ def play(folder: Path) -> Session:
         session.do(f"submit --battery {BATTERY} --reading late.cose", code=1)
         session.do("follow --profile devnet.toml --log sqlite:events.db --until-tip")
         session.do(
-            "project --log sqlite:events.db --data-dir data --until-caught-up",
-            shown="project --log sqlite:events.db --until-caught-up",
+            "project --log sqlite:events.db --profile devnet.toml --data-dir data --until-caught-up",
+            shown="project --log sqlite:events.db --profile devnet.toml --until-caught-up",
         )
-        session.look(f"timeline {BATTERY} --data-dir data", f"timeline {BATTERY}")
+        session.look(f"timeline {BATTERY} --checks --data-dir data", f"timeline {BATTERY} --checks")
     finally:
         session.close()
     return session
