@@ -23,7 +23,7 @@ def devnet_events() -> tuple[ChainEvent, ...]:
     with tempfile.TemporaryDirectory() as folder:
         chain = Path(folder) / "chain.ndjson.zst"
         write_chain(
-            Plan(seed=3, batteries=20, reading_interval_slots=600), 0.001, chain, Path(folder) / "labels.ndjson"
+            Plan(seed=1, batteries=20, reading_interval_slots=600), 0.001, chain, Path(folder) / "labels.ndjson"
         )
         for _, line in read_lines(chain):
             message = read_block(line)
