@@ -1,5 +1,6 @@
 """Fixtures that more than one part of the tests needs."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,15 @@ def _logs_go_where_they_went_before() -> Iterator[None]:
     """A command that a test runs in this process sends them to a standard error that is closed after the test."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _no_client_of_kafka_outlives_its_test() -> Iterator[None]:
+    """Its thread would go on connecting for ever; and, asking ``random`` for its pauses, disturb Hypothesis."""
+    before = set(threading.enumerate())
+    yield
+    left = [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("kafka")]
+    assert not left, f"{len(left)} clients of Kafka are still running"
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from kafka import KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 from msgspec import Struct
 
+from indexer.log.kafka_client import client
 from indexer.log.kafka_errors import translated
 from indexer.log.kafka_reader import Reader
 from indexer.log.port import LogBusy
@@ -57,7 +58,8 @@ def lease(log: "KafkaLog") -> Iterator[None]:
     with translated(log.url):
         topics = log.topics()
         topics.create_lease()
-        producer: Any = KafkaProducer(
+        producer: Any = client(
+            KafkaProducer,
             bootstrap_servers=list(log.place.servers),
             acks="all",
             max_block_ms=10_000,

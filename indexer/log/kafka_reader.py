@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from kafka import KafkaConsumer, TopicPartition
 
+from indexer.log.kafka_client import client
 from indexer.log.kafka_settings import REQUEST_SECONDS, KafkaPlace, KafkaSettings
 from indexer.log.port import LogUnavailable
 
@@ -24,7 +25,8 @@ class Reader:
 
     def __init__(self, place: KafkaPlace, settings: KafkaSettings) -> None:
         self._place = place
-        self._consumer: Any = KafkaConsumer(
+        self._consumer: Any = client(
+            KafkaConsumer,
             bootstrap_servers=list(place.servers),
             # Assigned by hand: a group's join that completes between two polls is thrown away and begun again.
             group_id=None,

@@ -9,6 +9,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
 from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from indexer.errors import ConfigurationError
+from indexer.log.kafka_client import client
 from indexer.log.kafka_errors import connecting
 from indexer.log.kafka_settings import KafkaPlace, KafkaSettings
 from indexer.log.port import LogMismatch, LogUnavailable
@@ -76,7 +77,7 @@ class Topics:
         """An administrator's connection, to be used in a ``with`` inside of ``translated``."""
         with connecting(self._place.url):
             options = self._settings.options()
-            return closing(KafkaAdminClient(bootstrap_servers=list(self._place.servers), **options))
+            return closing(client(KafkaAdminClient, bootstrap_servers=list(self._place.servers), **options))
 
     def _make(self, admin: Any, topic: str, partitions: int, configs: Mapping[str, str]) -> None:
         wanted = dict(configs) | {"max.message.bytes": str(MAX_MESSAGE_BYTES)}

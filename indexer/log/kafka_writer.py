@@ -9,6 +9,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from indexer.errors import CellwitnessError
+from indexer.log.kafka_client import client
 from indexer.log.kafka_errors import FENCED, connecting, meaning, translated
 from indexer.log.kafka_records import record_headers, spine_headers
 from indexer.log.port import Fenced, LogMismatch, LogUnavailable, Step, StoredSpine, require_next
@@ -34,7 +35,8 @@ class KafkaWriter:
         self._dead: CellwitnessError | None = None
         topics = log.topics()
         with connecting(self._what):
-            self._producer: Any = KafkaProducer(
+            self._producer: Any = client(
+                KafkaProducer,
                 bootstrap_servers=list(log.place.servers),
                 transactional_id=f"{topics.name}.follower",
                 acks="all",
