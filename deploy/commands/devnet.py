@@ -1,20 +1,24 @@
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import click
 import structlog
-from msgspec import structs
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deploy.commands.devnet_control import fork, grow, misbehave, status
+from deploy.commands.devnet_options import (
+    devnet_extra,
+    network_named,
+    progress_bar,
+    with_fleet,
+    with_ogmios_version,
+    with_serving,
+    write_profile,
+)
 from deploy.devnet.chain import Chain
 from deploy.devnet.foreground import Door, in_foreground
-from deploy.devnet.network import NETWORKS, SLOTS_PER_BLOCK, Network, OgmiosVersion
+from deploy.devnet.network import NETWORKS, SLOTS_PER_BLOCK, OgmiosVersion
 from deploy.devnet.recording import play_step, steps
 from indexer.chain import Tip
 from indexer.errors import ConfigurationError
@@ -22,7 +26,6 @@ from indexer.errors import ConfigurationError
 log = structlog.get_logger(component="devnet")
 
 HISTORY_INTERVAL_DAYS: Final = 7.0
-Command = Callable[..., None]
 
 
 @click.group()
@@ -43,82 +46,8 @@ def devnet() -> None:
     """
 
 
-def _ogmios_version(command: Command) -> Command:
-    return click.option(
-        "--ogmios-version",
-        type=click.Choice(["6.14", "7"]),
-        default="6.14",
-        show_default=True,
-        help="Whose shapes the answers have.",
-    )(command)
-
-
-def _serving(command: Command) -> Command:
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print where it listens as JSON."),
-        click.option("--strict-rpc", is_flag=True, help="Leave `method` out of answers, as Ogmios' option does."),
-        click.option("--host", default="127.0.0.1", show_default=True, help="Anyone who can connect can fork it."),
-        click.option("--port", default=1337, show_default=True, help="0 takes a free one and prints it."),
-        _ogmios_version,
-    ):
-        command = option(command)
-    return command
-
-
-def _fleet(command: Command) -> Command:
-    for option in (
-        click.option("--seed", default=1, show_default=True, help="The same seed makes the same chain."),
-        click.option(
-            "--batteries", default=10, show_default=True, type=click.IntRange(1, 100_000), help="In the fleet."
-        ),
-        click.option(
-            "--fraud-share",
-            default=0.0,
-            show_default=True,
-            type=click.FloatRange(0, 1),
-            help="Of the times that a battery is read, a fraud begins, or something honest that looks like one.",
-        ),
-        click.option(
-            "--weak-contract",
-            is_flag=True,
-            help="Deploy scripts that check nothing: frauds are then accepted on chain.",
-        ),
-        click.option(
-            "--labels-out",
-            type=click.Path(dir_okay=False, path_type=Path),
-            help="What was made, NDJSON. For no pipeline.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _network(name: str, magic: int | None, k: int | None) -> Network:
-    network = NETWORKS[name]
-    changes = {key: value for key, value in (("magic", magic), ("k", k)) if value is not None}
-    return structs.replace(network, **changes)
-
-
-def _write_profile(path: Path | None, network: Network, *, weak: bool) -> None:
-    from deploy.devnet.deployment import Terms, profile_toml  # noqa: PLC0415 needs the extra `devnet`
-
-    if path is not None:
-        path.write_text(profile_toml(network, Terms(), weak=weak), encoding="utf-8")
-
-
-@contextmanager
-def _extra() -> Iterator[None]:
-    """Making signs: that takes libraries which only the extra brings."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"making a chain needs {error.name}: install cellwitness with its extra, `uv sync --extra devnet`"
-        ) from error
-
-
 @devnet.command()
-@_fleet
+@with_fleet
 @click.option(
     "--years", default=1.0, show_default=True, type=click.FloatRange(0.001, 100), help="How much of the past."
 )
@@ -130,7 +59,10 @@ def _extra() -> Iterator[None]:
 @click.option(
     "--second-opinion/--no-second-opinion", default=True, help="Have pycardano read a sample back.  [default: yes]"
 )
-@_ogmios_version
+@click.option(
+    "--scripts/--no-scripts", help="Run the contracts on each transaction, some 0.2 s each.  [default: foresee them]"
+)
+@with_ogmios_version
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
 def make(  # each argument is a flag
     batteries: int,
@@ -145,6 +77,7 @@ def make(  # each argument is a flag
     every_block: bool,
     include_cbor: bool,
     second_opinion: bool,
+    scripts: bool,
     ogmios_version: OgmiosVersion,
     as_json: bool,
 ) -> None:
@@ -159,7 +92,7 @@ def make(  # each argument is a flag
       cellwitness devnet make --batteries 100 --years 2 --out fleet.ndjson.zst --labels-out labels.ndjson
       cellwitness devnet make --fraud-share 0.05 --weak-contract --out frauds.ndjson.zst --labels-out labels.ndjson
     """
-    with _extra():
+    with devnet_extra():
         from deploy.devnet.maker import Plan  # noqa: PLC0415 needs the extra `devnet`
         from deploy.devnet.second_opinion import SecondOpinion  # noqa: PLC0415
         from deploy.devnet.write import YEAR_SLOTS, Written, write_chain  # noqa: PLC0415
@@ -174,7 +107,7 @@ def make(  # each argument is a flag
         weak_contract=weak_contract,
     )
     started = time.monotonic()
-    with _progress() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("making", total=years * YEAR_SLOTS, rate="")
 
         def tell(written: Written) -> None:
@@ -191,8 +124,9 @@ def make(  # each argument is a flag
                 labels_out,
                 progress=tell,
                 opinion=SecondOpinion() if second_opinion else None,
+                network=NETWORKS["devnet"] if scripts else None,
             )
-            _write_profile(profile_out, NETWORKS["devnet"], weak=weak_contract)
+            write_profile(profile_out, NETWORKS["devnet"], weak=weak_contract)
         except OSError as error:
             raise ConfigurationError(f"can't write {error.filename}: {error.strerror}") from error
     seconds = time.monotonic() - started
@@ -204,6 +138,7 @@ def make(  # each argument is a flag
         "transactions": written.transactions,
         "kinds": dict(sorted(written.kinds.items())),
         "read_back": written.read_back,
+        "judged": written.judged,
         "seconds": round(seconds, 3),
         "blocks_per_second": round(written.blocks / seconds),
     }
@@ -217,21 +152,9 @@ def make(  # each argument is a flag
     )
     if written.read_back:
         click.echo(f"pycardano read {written.read_back} of the transactions back: the same ids, every signature holds")
+    if scripts:
+        click.echo(f"the contracts decided each of the {written.judged} transactions that touch them")
     click.echo(f"next: cellwitness devnet play {out}")
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    )
 
 
 @devnet.command()
@@ -240,7 +163,7 @@ def _progress() -> Progress:
 @click.option("--network", default="devnet", show_default=True, type=click.Choice(list(NETWORKS)), help="Its genesis.")
 @click.option("--magic", type=int, help="Another network magic.")
 @click.option("--k", type=click.IntRange(1), help="Another security parameter, blocks.")
-@_serving
+@with_serving
 def play(  # each argument is a flag
     file: Path,
     speed: str,
@@ -263,7 +186,7 @@ def play(  # each argument is a flag
       cellwitness devnet play preview.ndjson.zst --network preview --speed 100
     """
     factor = _speed(speed)
-    chain = Chain(_network(network, magic, k), ogmios_version=ogmios_version)
+    chain = Chain(network_named(network, magic, k), ogmios_version=ogmios_version)
     moves = steps(file)
     if factor is None:
         for move in moves:
@@ -297,7 +220,7 @@ def _speed(text: str) -> float | None:
 
 
 @devnet.command()
-@_fleet
+@with_fleet
 @click.option("--block-seconds", default=0.2, show_default=True, type=click.FloatRange(0.001), help="Between blocks.")
 @click.option("--history-years", default=0.0, show_default=True, type=click.FloatRange(0, 100), help="Made at start.")
 @click.option("--reading-minutes", type=click.FloatRange(1), help="Of the chain's time; as the fleet's size asks for.")
@@ -309,7 +232,8 @@ def _speed(text: str) -> float | None:
 @click.option(
     "--scripts/--no-scripts", default=True, help="Run the contracts on what the fleet does now.  [default: yes]"
 )
-@_serving
+@click.option("--history-scripts", is_flag=True, help="Run them on the history too, some 0.2 s a transaction.")
+@with_serving
 def run(  # each argument is a flag
     batteries: int,
     seed: int,
@@ -323,6 +247,7 @@ def run(  # each argument is a flag
     mischief_seconds: float | None,
     profile_out: Path | None,
     scripts: bool,
+    history_scripts: bool,
     ogmios_version: OgmiosVersion,
     port: int,
     host: str,
@@ -338,7 +263,7 @@ def run(  # each argument is a flag
       cellwitness devnet run --batteries 10 --profile-out devnet.toml
       cellwitness devnet fork --depth 5
     """
-    with _extra():
+    with devnet_extra():
         from deploy.devnet.battery import DAY_SLOTS  # noqa: PLC0415 needs the extra `devnet`
         from deploy.devnet.desk import Desk  # noqa: PLC0415
         from deploy.devnet.make import slots  # noqa: PLC0415
@@ -348,7 +273,7 @@ def run(  # each argument is a flag
     lively = round(60 * reading_minutes) if reading_minutes else 9 * SLOTS_PER_BLOCK * batteries
     history_slots = round(history_years * 365.25 * DAY_SLOTS)
     interval = round(HISTORY_INTERVAL_DAYS * DAY_SLOTS) if history_slots else lively
-    network = _network("devnet", None, k)
+    network = network_named("devnet", None, k)
     plan = Plan(
         seed=seed,
         batteries=batteries,
@@ -360,9 +285,12 @@ def run(  # each argument is a flag
     maker = Maker(plan)
     ledger = OpenLedger(maker)
     chain = Chain(network, ogmios_version=ogmios_version, seed=seed, ledger=ledger)
-    _write_profile(profile_out, network, weak=weak_contract)
+    write_profile(profile_out, network, weak=weak_contract)
+    desk = Desk(ledger, network)
+    if history_scripts:
+        ledger.run_scripts(desk.admission.why_refused)
     with Labels(labels_out) as labels:
-        with _progress() as bar:
+        with progress_bar() as bar:
             task = bar.add_task("making history", total=history_slots or 1, rate="")
             for slot, transactions in slots(maker, history_slots, ledger):
                 labels.write(chain.add(slot, transactions), maker.last)
@@ -371,7 +299,6 @@ def run(  # each argument is a flag
         # From the newest block on: the history may end in hours that were left out.
         maker.hurry(lively, chain.tip.slot if isinstance(chain.tip, Tip) else 0)
         door = Door(host, port, strict_rpc, mischief_seconds, seed)
-        desk = Desk(ledger, network)
         if scripts:
             desk.admission.warm_up()
             ledger.run_scripts(desk.admission.why_refused)

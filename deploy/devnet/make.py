@@ -48,10 +48,10 @@ def slots(maker: Maker, until_slot: int, ledger: Ledger | None = None) -> Iterat
             slot = quiet_until + chance.randrange(SLOTS_PER_BLOCK)
 
 
-def blocks(maker: Maker, until_slot: int) -> Iterator[MadeBlock]:
-    """A chain's blocks from the first on."""
+def blocks(maker: Maker, until_slot: int, ledger: Ledger | None = None) -> Iterator[MadeBlock]:
+    """A chain's blocks from the first on; ``ledger`` as of ``slots``."""
     parent: Header | None = None
-    for slot, transactions in slots(maker, until_slot):
+    for slot, transactions in slots(maker, until_slot, ledger):
         height = parent.height + 1 if parent else 0
         parent, json = make_block(parent=parent, height=height, slot=slot, transactions=transactions)
         yield MadeBlock(parent, json, transactions)

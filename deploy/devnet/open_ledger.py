@@ -41,6 +41,7 @@ class OpenLedger:
         self._judge: Judge | None = None
         self.scripts: Scripts = maker.site.scripts
         self.slot = 0  # of the newest block
+        self.judged = 0  # transactions on which the scripts were run
         self.outputs: dict[OutputReference, Output] = {}
         self._lock = threading.RLock()
         self._makers_own: set[OutputReference] = set()
@@ -109,6 +110,7 @@ class OpenLedger:
 
     def _why_refused(self, received: Received) -> str:
         assert self._judge is not None
+        self.judged += 1
         seen = received.seen
         # Money from before the first block is on no chain: its owner is whoever gets the change.
         unknown = Output(address=seen.outputs[-1].address, lovelace=0)

@@ -56,6 +56,20 @@ def test_make_writes_a_chain_a_profile_and_labels_that_follow_from_the_seed(tmp_
         assert (tmp_path / f"a.{end}").read_bytes() == (tmp_path / f"b.{end}").read_bytes()
 
 
+@pytest.mark.long
+def test_make_lets_the_contracts_decide_and_makes_the_chain_that_was_foreseen(tmp_path: Path) -> None:
+    made = {}
+    for name in ("--scripts", "--no-scripts"):
+        text = call(
+            *("make", "--batteries", "2", "--years", "0.01", "--seed", "4", "--reading-days", "0.5", "--json", name),
+            *("--out", tmp_path / name, "--labels-out", tmp_path / f"{name}.labels"),
+        )
+        made[name] = json.loads(text)
+    assert made["--scripts"]["judged"] > 10
+    assert made["--no-scripts"]["judged"] == 0
+    assert (tmp_path / "--scripts").read_bytes() == (tmp_path / "--no-scripts").read_bytes()
+
+
 def test_run_grows_and_forks_on_command(tmp_path: Path) -> None:
     profile = tmp_path / "devnet.toml"
     arguments = ("--batteries", "2", "--block-seconds", "0.02", "--history-years", "0.01", "--k", "30")
