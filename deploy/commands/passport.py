@@ -1,3 +1,4 @@
+import tomllib
 from pathlib import Path
 
 import click
@@ -5,8 +6,9 @@ import click
 from deploy.commands.acting import Acting, acting, battery_bytes, battery_option
 from deploy.devnet.battery import Battery
 from deploy.devnet.element import SecureElement
-from deploy.devnet.keys import Key
+from deploy.devnet.keys import Key, Place, address_bytes
 from deploy.user.element_file import ElementFile
+from indexer.errors import ConfigurationError
 
 _ELEMENT = click.option(
     "--element",
@@ -15,6 +17,14 @@ _ELEMENT = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="The battery's secure element (`cellwitness element new`).",
 )
+
+_DETAILS = click.option(
+    "--details",
+    "details_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML: what the passport says beside the key (docs/protocol.md).  [default: of the simulated pack]",
+)
+_MOST_DETAIL_BYTES = 64  # of a byte string in a datum
 
 
 @click.group()
@@ -29,9 +39,12 @@ def passport() -> None:
 @passport.command()
 @battery_option
 @_ELEMENT
-@click.option("--owner", default="alice", show_default=True, help="Gets the ownership token: a devnet name.")
+@click.option(
+    "--owner", default="alice", show_default=True, help="Gets the ownership token: an address, or a devnet name."
+)
+@_DETAILS
 @acting
-def register(acting: Acting, battery: str, element_file: Path, owner: str) -> None:
+def register(acting: Acting, battery: str, element_file: Path, owner: str, details_file: Path | None) -> None:
     """Registers a battery: passport with the element's key, ownership token, reporting account. The operator signs.
 
     \b
@@ -39,8 +52,8 @@ def register(acting: Acting, battery: str, element_file: Path, owner: str) -> No
     """
     desk = acting.desk()
     chip = ElementFile(element_file).chip()
-    holder = Key(f"user/{owner}").place
-    composed = desk.register(acting.person(desk, "operator"), holder, battery_bytes(battery), chip, _details(battery))
+    holder, details = _holder(acting, owner), _details(acting, battery, details_file)
+    composed = desk.register(acting.person(desk, "operator"), holder, battery_bytes(battery), chip, details)
     acting.finish(
         desk,
         composed,
@@ -54,8 +67,9 @@ def register(acting: Acting, battery: str, element_file: Path, owner: str) -> No
 @passport.command("replace-key")
 @battery_option
 @_ELEMENT
+@_DETAILS
 @acting
-def replace_key(acting: Acting, battery: str, element_file: Path) -> None:
+def replace_key(acting: Acting, battery: str, element_file: Path, details_file: Path | None) -> None:
     """Gives a battery another element: closes its account, writes the passport anew, opens an account at -1.
 
     Two transactions; the second needs the first on the chain. With --unsigned the first is written while the account is
@@ -67,6 +81,7 @@ def replace_key(acting: Acting, battery: str, element_file: Path) -> None:
     """
     desk = acting.desk()
     chip: SecureElement = ElementFile(element_file).chip()
+    details = _details(acting, battery, details_file)
     operator, identity = acting.person(desk, "operator"), battery_bytes(battery)
     if desk.has_account(identity):
         closing = desk.close(operator, identity)
@@ -74,7 +89,7 @@ def replace_key(acting: Acting, battery: str, element_file: Path) -> None:
         acting.finish(desk, closing, f"the account of {battery} is closed", f"{again} (once more, to open it anew)")
         if acting.unsigned is not None:
             return
-    opening = desk.reopen(operator, identity, chip, _details(battery))
+    opening = desk.reopen(operator, identity, chip, details)
     acting.finish(
         desk,
         opening,
@@ -84,8 +99,27 @@ def replace_key(acting: Acting, battery: str, element_file: Path) -> None:
     )
 
 
-def _details(battery: str) -> dict[str, bytes | int]:
-    """What a passport says beside the key: of the simulated pack that `element tap` measures."""
+def _holder(acting: Acting, owner: str) -> Place:
+    """Who gets the ownership token. Raises ConfigurationError for a name where names are nobody."""
+    if owner.startswith("addr"):
+        try:
+            return Place(address_bytes(owner))
+        except ValueError as error:
+            raise ConfigurationError(f"--owner {owner}: {error}") from error
+    if acting.unsigned is not None:
+        raise ConfigurationError(f"--owner {owner}: on a network that is no devnet give the owner's address, addr…")
+    return Key(f"user/{owner}").place
+
+
+def _details(acting: Acting, battery: str, file: Path | None) -> dict[str, bytes | int]:
+    """What a passport says beside the key; on a devnet, by default, of the simulated pack that `element tap` measures.
+
+    Raises ConfigurationError for what no datum can hold, and where a real battery's were not given.
+    """
+    if file is not None:
+        return _details_of(file)
+    if acting.unsigned is not None:
+        raise ConfigurationError("--details is missing: a battery of a real network is no simulated pack")
     pack = Battery(f"mine/{battery}")
     return {
         "manufacturer": b"Made by hand",
@@ -97,3 +131,20 @@ def _details(battery: str) -> dict[str, bytes | int]:
         "soh_kind": b"capacity",
         "status": b"original",
     }
+
+
+def _details_of(file: Path) -> dict[str, bytes | int]:
+    try:
+        read = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file}: {error}") from error
+    details: dict[str, bytes | int] = {}
+    for key, value in read.items():
+        if key in ("battery_id", "bms_public_key", "bms_key_alg"):
+            raise ConfigurationError(f"{file}: {key} follows from --battery and --element: take it out")
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            raise ConfigurationError(f"{file}: {key} must be a text or a whole number")
+        details[key] = value.encode() if isinstance(value, str) else value
+        if isinstance(value, str) and len(value.encode()) > _MOST_DETAIL_BYTES:
+            raise ConfigurationError(f"{file}: {key} has more than {_MOST_DETAIL_BYTES} bytes")
+    return details
