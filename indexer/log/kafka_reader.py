@@ -11,8 +11,8 @@ from indexer.log.kafka_client import client
 from indexer.log.kafka_settings import REQUEST_SECONDS, KafkaPlace, KafkaSettings
 from indexer.log.port import LogUnavailable
 
-FETCH_BYTES: Final = 4 << 20  # of a partition at once
-POLL_RECORDS: Final = 2_000
+FETCH_BYTES: Final = 1 << 20  # of a partition at once; that much of each may wait in memory
+WHOLE_FETCH: Final = 1 << 30  # records
 POLL_MS: Final = (2, 50)  # first and longest wait for records that are known to be there
 STRIDE: Final = 64  # offsets that a search first steps back by
 
@@ -38,7 +38,9 @@ class Reader:
             # Nothing waits at the broker: a fetch on its way would hold up that of the next partition.
             fetch_max_wait_ms=1,
             max_partition_fetch_bytes=FETCH_BYTES,
-            max_poll_records=POLL_RECORDS,
+            # What is left of a fetch waits here and not in kafka-python, which forgets a paused partition's rest once
+            # another partition's fetch is used up.
+            max_poll_records=WHOLE_FETCH,
             **settings.options(),
         )
         self._streams: dict[TopicPartition, _Stream] = {}

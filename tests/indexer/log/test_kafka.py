@@ -23,6 +23,7 @@ from indexer.log.audit import verify
 from indexer.log.copy import copy_log
 from indexer.log.kafka import KafkaLog
 from indexer.log.kafka_lease import Claim, holder
+from indexer.log.kafka_reader import Reader
 from indexer.log.kafka_records import record_from_kafka, record_headers
 from indexer.log.kafka_settings import KafkaSettings, place_from_url
 from indexer.log.kafka_topics import find_name
@@ -516,6 +517,30 @@ def test_a_reader_finds_partitions_whose_leaders_moved(tmp_path: Path) -> None:
             assert log.ends()
         scribe.writer.close()
         log.close()
+
+
+def test_a_partition_of_which_much_was_fetched_goes_on_after_another_was_read_to_its_end(
+    log: KafkaLog, kafka_servers: str
+) -> None:
+    """kafka-python parks the rest of a fetch when its partition is paused, and never takes it up again if another
+    partition's fetch was drained meanwhile.
+    """
+    grown(log, 1).writer.close()
+    many, few = (TopicPartition(log.topics().events, each) for each in (0, 1))
+    with closing(KafkaProducer(bootstrap_servers=kafka_servers)) as producer:
+        for place, records in ((many, 9_000), (few, 10)):
+            for _ in range(records):
+                producer.send(place.topic, value=b"{}", partition=place.partition)
+        producer.flush()
+    with closing(Reader(log.place, log.settings)) as reader:
+        reader.assign([many, few])
+        ends = reader.ends([many, few])
+        slow = reader.records(many, 0, ends[many])
+        offsets = [next(slow).offset]
+        assert len(list(reader.records(few, 0, ends[few]))) >= 10
+        offsets += [record.offset for record in slow]
+    assert len(offsets) >= 9_000
+    assert offsets == sorted(set(offsets))
 
 
 @pytest.mark.long
