@@ -38,15 +38,17 @@ _VERDICTS: Final = tuple(
     column(name, "text", "finding", "verdict: passed, failed or not_assessable")
     for name in ("ledger", "crypto", "binding", "plausibility")
 )
-_STEP: Final = column("known_from_step", "integer", "evidence", "step of the log with which it came to be known", "step")
+_STEP: Final = column(
+    "known_from_step", "integer", "evidence", "step of the log with which it came to be known", "step"
+)
 
 AUDITS: Final = (
     Query(
         number=16,
         name="evidence",
         title="All evidence about one battery",
-        meaning="Everything that the chain ever said of this battery, in its order, with the very bytes and what we make "
-        "of them.",
+        meaning="Everything that the chain ever said of this battery, in its order, with the very bytes and what we "
+        "make of them.",
         audience="audit",
         parameters=(THE_BATTERY, DEPLOYMENT, LIMIT),
         columns=(
@@ -71,7 +73,7 @@ AUDITS: Final = (
         number=17,
         name="known-then",
         title="What was known then",
-        meaning="What did we know of this battery at an earlier moment (--known-at), and what became of it: which events "
+        meaning="What did we know of this battery at an earlier moment (known_at), and what became of it: which events "
         "were taken back by the chain since, which came later, and were readings judged otherwise then?",
         audience="audit",
         parameters=(
@@ -99,13 +101,13 @@ AUDITS: Final = (
         ),
         needs=("identity", "evidence"),
         reads=(),
-        notes=("Tables are judged by one rule set for their life: a rebuild with another one is a comparison of databases.",),
+        notes=("Tables are judged by one rule set for their life: to compare rule sets, compare two databases.",),
     ),
     Query(
         number=18,
         name="inclusion",
         title="Proof that a reading is in its block",
-        meaning="Is this reading in that block, deep enough, and unaltered? Gives the bytes and hashes that anybody can "
+        meaning="Is this reading in that block, deep enough, and unaltered? Gives bytes and hashes that anybody can "
         "compare with a node of his own.",
         audience="audit",
         parameters=(
@@ -147,8 +149,8 @@ AUDITS: Final = (
         needs=("identity", "evidence"),
         reads=("readings", "events", "verdicts", "fleet"),
         notes=(
-            "That a block with this hash is on the chain is for a node to say: compare block and height with yours. The "
-            "transaction's own bytes are in the log only if the follower's node gave them.",
+            "That a block with this hash is on the chain is for a node to say: compare block and height with yours.",
+            "The transaction's own bytes are no part of the log: its id is, and what of it concerns the battery.",
         ),
     ),
     Query(
@@ -156,7 +158,7 @@ AUDITS: Final = (
         name="freshness",
         title="How old a reading can be",
         meaning="When was this reading asked for, when did it come, and how old can it be at most? A challenge can be "
-        "computed before it is published, so the age is bounded by what the operator did last, and not by the commitment.",
+        "computed before it is published, so the age is bounded by what the operator did last.",
         audience="audit",
         parameters=(THE_BATTERY, READING, DEPLOYMENT, LIMIT),
         columns=(
@@ -174,7 +176,11 @@ AUDITS: Final = (
             *slots("evidence", bound_slot="of the operator's transaction that bounds it"),
             column("bound_transaction", "bytes", "evidence", "that transaction"),
             column(
-                "age_at_most_if_not_precomputed", "integer", "evidence", "if nobody computed the challenge before", "slots"
+                "age_at_most_if_not_precomputed",
+                "integer",
+                "evidence",
+                "if nobody computed the challenge before",
+                "slots",
             ),
             column("binding", "text", "finding", "verdict on challenge, age and people"),
             column("binding_reasons", "texts", "finding", "why it is not passed, as codes"),
@@ -210,7 +216,7 @@ AUDITS: Final = (
         needs=("identity", "condition"),
         reads=("accepted", "fleet"),
         chart=Chart(kind="bar", x="battery", y=("difference",), by="model"),
-        notes=(ACCEPTED, "At an earlier date: --as-of-slot."),
+        notes=(ACCEPTED, "At an earlier date: as_of_slot."),
     ),
     Query(
         number=21,
@@ -221,7 +227,9 @@ AUDITS: Final = (
         parameters=(
             *FLEET,
             BATTERY,
-            Parameter(name="changed_only", kind="boolean", default=True, meaning="leave out batteries that kept their key"),
+            Parameter(
+                name="changed_only", kind="boolean", default=True, meaning="leave out batteries that kept their key"
+            ),
             LIMIT,
         ),
         columns=(
@@ -245,14 +253,16 @@ AUDITS: Final = (
         number=22,
         name="accepted-implausible",
         title="Accepted by the chain, implausible by the rules",
-        meaning="Which readings did the contract accept although our rules find fault with them, by which version of the "
-        "rule, and who closed the alert for which reason?",
+        meaning="Which readings did the contract accept although our rules find fault with them, by which version of "
+        "the rule, and who closed the alert for which reason?",
         audience="audit",
         parameters=(
             *FLEET,
             BATTERY,
             RULE,
-            Parameter(name="rule_version", kind="integer", least=1, greatest=1_000_000, meaning="only this version of rules"),
+            Parameter(
+                name="rule_version", kind="integer", least=1, greatest=1_000_000, meaning="only this version of rules"
+            ),
             Parameter(name="rule_set", kind="integer", least=1, greatest=1_000_000, meaning="only this rule set"),
             Parameter(
                 name="state",
@@ -279,7 +289,6 @@ AUDITS: Final = (
         ),
         needs=("identity", "finding"),
         reads=("findings", "readings", "verdicts", "raised", "fleet", "rules"),
-        chart=Chart(kind="bar", x="rule", y=("rule_set",), by="severity"),
     ),
     Query(
         number=23,
@@ -354,9 +363,6 @@ AUDITS: Final = (
         needs=("operation",),
         reads=("events", "readings", "verdicts", "retracted"),
         chart=Chart(kind="bar", x="kind", y=("count",), by="reason"),
-        notes=(
-            "That each block follows from its parent, and that no record is lost, is proven over the log itself: "
-            "`cellwitness log verify`.",
-        ),
+        notes=("The log itself proves that each block follows from its parent and no record is lost: `log verify`.",),
     ),
 )

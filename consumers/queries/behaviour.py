@@ -31,14 +31,18 @@ BEHAVIOUR: Final = (
         number=4,
         name="silent",
         title="Batteries without a reading",
-        meaning="Which registered batteries were not read for a long time, or never? Their passports say what they said "
-        "then. Batteries that are waste or recycled are left out.",
+        meaning="Which registered batteries were not read for a long time, or never? Their passports say what they "
+        "said then. Batteries that are waste or recycled are left out.",
         audience="surveillance",
         parameters=(*FLEET, days(180, "silent for longer than this"), LIMIT),
         columns=(
             *_BATTERY,
             column("status", "text", "status", "as the passport says, in lower case"),
-            *slots("status", registered_slot="of the registration", last_reading_slot="of the last reading that took effect"),
+            *slots(
+                "status",
+                registered_slot="of the registration",
+                last_reading_slot="of the last reading that took effect",
+            ),
             column("silent_days", "integer", "status", "since then, or since the registration", "days"),
             column("never_read", "boolean", "status", "no reading ever took effect"),
         ),
@@ -84,8 +88,8 @@ BEHAVIOUR: Final = (
         number=7,
         name="counter-order",
         title="Counters that leap, repeat or go back",
-        meaning="Each reading carries a number that a secure element counts up. Where are numbers missing, where did one "
-        "come again, and where did the count go back? A gap means that somebody kept readings for himself; the others "
+        meaning="Each reading carries a number that a secure element counts up. Where are numbers missing, where did "
+        "one come again, and where did the count go back? A gap means that somebody kept readings back; the others "
         "should be impossible with one chip.",
         audience="surveillance",
         parameters=(
@@ -175,7 +179,9 @@ BEHAVIOUR: Final = (
         needs=("statistic", "person"),
         reads=("commitments", "fleet"),
         chart=Chart(kind="bar", x="model", y=("expired_share",), by="grouped_by"),
-        notes=("When an account was never seen, no time is known by which it should have been answered: nothing expires.",),
+        notes=(
+            "When an account was never seen, no time is known by which it should have been answered: nothing expires.",
+        ),
     ),
     Query(
         number=10,
@@ -219,7 +225,9 @@ BEHAVIOUR: Final = (
         parameters=(*FLEET, days(0, _ANY_TIME), LIMIT),
         columns=(
             *named("deployment", "manufacturer"),
-            column("algorithm", "integer", "evidence", "COSE number: -47 ES256K, -8 EdDSA, -7 ES256; empty: none is named"),
+            column(
+                "algorithm", "integer", "evidence", "COSE number: -47 ES256K, -8 EdDSA, -7 ES256; empty: none is named"
+            ),
             *integers("finding", readings="all of them", failed="that fail", not_assessable="that no key is known for"),
             *percents("finding", failed_share="of readings that fail"),
             *integers("finding", batteries_failed="batteries with one that fails"),

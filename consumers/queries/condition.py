@@ -70,7 +70,12 @@ CONDITION: Final = (
         parameters=(*FLEET, LEAST_BATTERIES, LIMIT),
         columns=(
             *_MODEL,
-            *integers("statistic", decile="1 has the fewest cycles, 10 the most", cycles_from="", cycles_to=""),
+            *integers(
+                "statistic",
+                decile="1 has the fewest cycles, 10 the most",
+                cycles_from="least cycle count of the part",
+                cycles_to="greatest cycle count of the part",
+            ),
             *integers("statistic", readings="n: accepted readings", batteries="that they are of"),
             *percents(
                 "statistic",
@@ -85,7 +90,9 @@ CONDITION: Final = (
         ),
         needs=("statistic",),
         reads=("measured", "fleet"),
-        chart=Chart(kind="range", x="cycles_to", y=("p05_soh", "p25_soh", "median_soh", "p75_soh", "p95_soh"), by="model"),
+        chart=Chart(
+            kind="range", x="cycles_to", y=("p05_soh", "p25_soh", "median_soh", "p75_soh", "p95_soh"), by="model"
+        ),
         notes=(SURVIVORS, ACCEPTED),
     ),
     Query(
@@ -98,7 +105,11 @@ CONDITION: Final = (
         parameters=(
             *FLEET,
             Parameter(
-                name="by", kind="choice", choices=("cycles", "years"), default="cycles", meaning="what the loss is counted by"
+                name="by",
+                kind="choice",
+                choices=("cycles", "years"),
+                default="cycles",
+                meaning="what the loss is counted by",
             ),
             Parameter(
                 name="percentile",
@@ -148,10 +159,22 @@ CONDITION: Final = (
         parameters=(
             *FLEET,
             Parameter(
-                name="above", kind="integer", default=60, least=-273, greatest=1_000, unit="°C", meaning="hotter is outside"
+                name="above",
+                kind="integer",
+                default=60,
+                least=-273,
+                greatest=1_000,
+                unit="°C",
+                meaning="hotter is outside",
             ),
             Parameter(
-                name="below", kind="integer", default=-20, least=-273, greatest=1_000, unit="°C", meaning="colder is outside"
+                name="below",
+                kind="integer",
+                default=-20,
+                least=-273,
+                greatest=1_000,
+                unit="°C",
+                meaning="colder is outside",
             ),
             LEAST_BATTERIES,
             LIMIT,
@@ -165,7 +188,9 @@ CONDITION: Final = (
                 below="of them colder than the limit",
             ),
             *percents("statistic", share="of readings outside"),
-            *integers("statistic", batteries_outside="batteries of which one was outside", batteries="batteries in all"),
+            *integers(
+                "statistic", batteries_outside="batteries of which one was outside", batteries="batteries in all"
+            ),
             column("hottest", "integer", "statistic", "greatest of all", "°C"),
             column("coldest", "integer", "statistic", "least of all", "°C"),
         ),

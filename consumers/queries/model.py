@@ -107,6 +107,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any]  # as they were used, defaults too
     holds: Holds
     finality: Finality
+    known_at: int | str | None = None  # as it was asked for
     rules: dict[str, Any] | None  # what judged: rule set, profiles, thresholds, version of each rule; None: nothing did
     truncated: bool = False  # there are more rows than the limit asked for
     profile: str = ""  # of access, and on which basis; empty where nobody asked, as in a test

@@ -17,11 +17,12 @@ from projections.rules.catalogue import RULES
 EVERYTHING: Final = (1 << 63) - 1
 """No bound: above every slot and height."""
 
-KNOWN: Final = (
-    "known_from_step <= %(step)s AND (known_until_step IS NULL"
-    " OR (known_until_step IS NOT NULL AND known_until_step > %(step)s))"
+KNOWN: Final = "known_from_step <= %(step)s AND (known_until_step IS NULL OR known_until_step > %(step)s)"
+HALVES: Final = (
+    "known_until_step IS NULL AND known_from_step <= %(step)s",
+    "known_until_step > %(step)s AND known_from_step <= %(step)s",
 )
-"""Written so that each half fits one of the two partial indexes of a table."""
+"""Each fits one of the two partial indexes of a table; one condition for both would fit neither in a join."""
 
 _RELATIONS: Final = load_queries("consumers.queries", "sql/moment.sql")
 _STAND: Final = load_queries("consumers.queries", "sql/stand.sql")
@@ -107,6 +108,8 @@ def relations(query: Query, moment: Moment) -> str:
     for name in _in_order(query.reads):
         chosen = f"{name}_bounded" if bounded and f"{name}_bounded" in _RELATIONS else name
         body = _RELATIONS[chosen].replace("{known}", KNOWN)
+        if "{half}" in body:
+            body = "\n UNION ALL\n".join(body.replace("{half}", half) for half in HALVES)
         parts.append(f"{name} AS NOT MATERIALIZED (\n{body}\n)")
     return "WITH " + ", ".join(parts)
 

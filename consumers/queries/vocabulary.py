@@ -43,7 +43,9 @@ NAMES: Final = {
     "name": column("name", "text", "finding", "the rule in a few words"),
     "rule_version": column("rule_version", "integer", "finding", "version of the rule that judged"),
     "severity": column("severity", "text", "finding", "info, warning, quarantine, high or critical"),
-    "submitter": column("submitter", "bytes", "person", "hash of the key of whoever asked for the reading: a pseudonym"),
+    "submitter": column(
+        "submitter", "bytes", "person", "hash of the key of whoever asked for the reading: a pseudonym"
+    ),
 }
 
 
@@ -52,10 +54,16 @@ def named(*names: str) -> tuple[Column, ...]:
 
 
 DEPLOYMENT: Final = Parameter(name="deployment", kind="text", meaning="only this deployment, by its profile's name")
-MANUFACTURER: Final = Parameter(name="manufacturer", kind="text", meaning="only this manufacturer, as passports name it")
+MANUFACTURER: Final = Parameter(
+    name="manufacturer", kind="text", meaning="only this manufacturer, as passports name it"
+)
 MODEL: Final = Parameter(name="model", kind="text", meaning="only this model, as passports name it")
-BATTERY: Final = Parameter(name="battery", kind="battery", meaning="only this battery: its id, as text or hex, or its key")
-THE_BATTERY: Final = Parameter(name="battery", kind="battery", required=True, meaning="its id, as text or hex, or its key")
+BATTERY: Final = Parameter(
+    name="battery", kind="battery", meaning="only this battery: its id, as text or hex, or its key"
+)
+THE_BATTERY: Final = Parameter(
+    name="battery", kind="battery", required=True, meaning="its id, as text or hex, or its key"
+)
 READING: Final = Parameter(
     name="reading",
     kind="hex",
@@ -63,7 +71,13 @@ READING: Final = Parameter(
 )
 RULE: Final = Parameter(name="rule", kind="text", meaning="only this rule of the catalogue, such as R09")
 LIMIT: Final = Parameter(
-    name="limit", kind="integer", meaning="at most so many rows", unit="rows", default=1_000, least=1, greatest=1_000_000
+    name="limit",
+    kind="integer",
+    meaning="at most so many rows",
+    unit="rows",
+    default=1_000,
+    least=1,
+    greatest=1_000_000,
 )
 LEAST_BATTERIES: Final = Parameter(
     name="least_batteries",
@@ -92,6 +106,6 @@ SURVIVORS: Final = (
     "are read often count for more readings."
 )
 ACCEPTED: Final = (
-    "Accepted means: it took effect on the chain, the battery's key signed it, it is bound to its challenge, and no rule "
-    "put it aside. Without verdicts (`project --profile`) nothing is accepted."
+    "Accepted means: it took effect on the chain, the battery's key signed it, it is bound to its challenge, and no "
+    "rule put it aside. Without verdicts (`project --profile`) nothing is accepted."
 )

@@ -23,7 +23,7 @@ SELECT deployment, events.height, events.transaction_index, events.event_index, 
 -- Over the tables' own events, as two moments of knowledge are laid beside each other.
 SELECT deployment, events.height, transaction_index, event_index, events.slot, events.time, events.block, transaction, type,
        fact, event_id,
-       CASE WHEN then AND later THEN 'both' WHEN then THEN 'only then' ELSE 'only later' END AS standing,
+       CASE WHEN held_then AND held_later THEN 'both' WHEN held_then THEN 'only then' ELSE 'only later' END AS standing,
        known_from_step, (SELECT known_at FROM steps WHERE steps.step = known_from_step) AS known_from,
        CASE WHEN known_until_step <= %(compare_with)s THEN known_until_step END AS ended_by_step,
        (SELECT concat_ws('/', ledger, crypto, binding, plausibility) FROM verdicts
@@ -34,13 +34,13 @@ SELECT deployment, events.height, transaction_index, event_index, events.slot, e
          WHERE verdicts.battery_key = events.battery_key AND verdicts.deployment = events.deployment
            AND verdicts.fact = events.fact AND verdicts.event_id = events.event_id AND known_from_step <= %(compare_with)s
            AND (known_until_step IS NULL OR known_until_step > %(compare_with)s)) AS verdicts_later
-  FROM (SELECT *, known_from_step <= %(step)s AND coalesce(known_until_step > %(step)s, true) AS then,
-               known_from_step <= %(compare_with)s AND coalesce(known_until_step > %(compare_with)s, true) AS later
+  FROM (SELECT *, known_from_step <= %(step)s AND coalesce(known_until_step > %(step)s, true) AS held_then,
+               known_from_step <= %(compare_with)s AND coalesce(known_until_step > %(compare_with)s, true) AS held_later
           FROM events
          WHERE battery_key = ANY (%(battery_keys)s) AND (%(deployment)s::text IS NULL OR deployment = %(deployment)s)
            AND (known_until_step IS NULL OR known_until_step IS NOT NULL)
            AND slot <= %(until_slot)s AND height <= %(until_height)s) AS events
- WHERE then OR later
+ WHERE held_then OR held_later
  ORDER BY deployment, events.height, transaction_index, event_index, known_from_step
  LIMIT %(rows)s;
 
@@ -68,7 +68,7 @@ SELECT deployment, battery, chosen.transaction, chosen.transaction_index, chosen
  LIMIT %(rows)s;
 
 -- freshness --
-SELECT deployment, battery, chosen.transaction, chosen.slot, chosen.time, encode(minted.transaction, 'hex') || '#'
+SELECT chosen.deployment, battery, chosen.transaction, chosen.slot, chosen.time, encode(minted.transaction, 'hex') || '#'
        || minted.output_index AS commitment_output, minted.slot AS commitment_slot, minted.user_pkh AS submitter,
        minted.claimed_slot, minted.slot - minted.claimed_slot AS claimed_drift, chosen.commitment_age_slots AS age,
        minted.max_age_slots AS max_age, chosen.commitment_age_slots <= minted.max_age_slots AS in_time,
@@ -81,8 +81,9 @@ SELECT deployment, battery, chosen.transaction, chosen.slot, chosen.time, encode
                     ELSE %(reading)s::bytea IN (fact, transaction, event_id) END
          ORDER BY height DESC, transaction_index DESC, event_index DESC
          LIMIT CASE WHEN %(reading)s::bytea IS NULL THEN 1 ELSE %(rows)s END) AS chosen
-  JOIN fleet USING (battery_key, deployment)
-  LEFT JOIN verdicts USING (battery_key, deployment, fact)
+  JOIN fleet ON fleet.battery_key = chosen.battery_key AND fleet.deployment = chosen.deployment
+  LEFT JOIN verdicts ON verdicts.battery_key = chosen.battery_key AND verdicts.deployment = chosen.deployment
+       AND verdicts.fact = chosen.fact
   LEFT JOIN commitments AS minted ON minted.battery_key = chosen.battery_key AND minted.deployment = chosen.deployment
        AND minted.fact = chosen.commitment
   LEFT JOIN LATERAL (
@@ -99,7 +100,7 @@ SELECT deployment, battery, chosen.transaction, chosen.slot, chosen.time, encode
               SELECT spent ->> 'transaction'
                 FROM jsonb_array_elements(coalesce(said -> 'inputs', '[]') || coalesce(said -> 'references', '[]')) AS spent)
         ORDER BY made.height DESC, made.transaction_index DESC LIMIT 1) AS newest ON true
- ORDER BY deployment, chosen.height DESC, chosen.transaction_index DESC, chosen.event_index DESC
+ ORDER BY chosen.deployment, chosen.height DESC, chosen.transaction_index DESC, chosen.event_index DESC
  LIMIT %(rows)s;
 
 -- passport_against_readings --

@@ -1,18 +1,19 @@
-The relations that queries are written over: what the tables said at one moment. {known} is the span of knowledge; up to
+The relations that queries are written over: what the tables said at one moment. {known} is the span of knowledge. One
+with {half} stands for two: versions that still hold, and those that ended later, each found by an index of its own. Up to
 %(until_slot)s and %(until_height)s the chain is looked at, %(clock_slot)s is where it stood. Those with _bounded are for
 moments before the chain's end, where a row that sums up a battery's life says too much.
 
 -- events --
-SELECT * FROM events WHERE {known} AND slot <= %(until_slot)s AND height <= %(until_height)s
+SELECT * FROM events WHERE {half} AND slot <= %(until_slot)s AND height <= %(until_height)s
 
 -- readings --
-SELECT * FROM readings WHERE {known} AND slot <= %(until_slot)s AND height <= %(until_height)s
+SELECT * FROM readings WHERE {half} AND slot <= %(until_slot)s AND height <= %(until_height)s
 
 -- verdicts --
-SELECT * FROM verdicts WHERE {known} AND slot <= %(until_slot)s AND height <= %(until_height)s
+SELECT * FROM verdicts WHERE {half} AND slot <= %(until_slot)s AND height <= %(until_height)s
 
 -- findings --
-SELECT * FROM findings WHERE {known} AND slot <= %(until_slot)s AND height <= %(until_height)s
+SELECT * FROM findings WHERE {half} AND slot <= %(until_slot)s AND height <= %(until_height)s
 
 -- fleet_findings --
 SELECT * FROM fleet_findings WHERE {known} AND slot <= %(until_slot)s AND height <= %(until_height)s
@@ -32,12 +33,12 @@ SELECT deployment, battery_key, fact, transaction, output_index, token_name, use
        CASE WHEN ended THEN age_slots END AS age_slots
   FROM (SELECT *, coalesce(ended_slot <= %(until_slot)s AND ended_height <= %(until_height)s, false) AS ended
           FROM commitments
-         WHERE {known} AND slot <= %(until_slot)s AND height <= %(until_height)s) AS minted
+         WHERE {half} AND slot <= %(until_slot)s AND height <= %(until_height)s) AS minted
 
 -- batteries --
 SELECT deployment, battery_key, coalesce(battery_id_text, encode(battery_id, 'hex'), encode(battery_key, 'hex')) AS battery,
        metadata IS NOT NULL AS has_passport, metadata, bms_public_key, registered_slot, last_reading_slot, slot
-  FROM batteries WHERE {known}
+  FROM batteries WHERE {half}
 
 -- batteries_bounded --
 SELECT named.deployment, named.battery_key,
@@ -85,7 +86,7 @@ SELECT * FROM accepted
 -- alerts --
 SELECT alert, deployment, encode(battery_key, 'hex') AS subject, battery_key, rule, severity, findings,
        first_slot, first_height, first_time, last_fact, last_slot
-  FROM alerts WHERE {known}
+  FROM alerts WHERE {half}
 
 -- alerts_bounded --
 -- Up to a slot of the past the last finding is no longer the one that somebody closed: what he had judged of is closed.
