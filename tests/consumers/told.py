@@ -7,9 +7,10 @@ from typing import Any
 from msgspec import Struct
 
 from consumers.queries import QUERIES
+from consumers.queries.model import NOW, Moment
 from consumers.queries.run import run
 from indexer.events import PassportEvent, ReadingRejected, ReadingSubmitted
-from projections.database import connect
+from projections.database import Connection, connect
 from projections.facts import Fact
 from projections.verdicts.fold import Judged
 from tests.consumers.labelled import Labelled
@@ -60,8 +61,12 @@ def models(frauds: Labelled) -> dict[str, str]:
     return {battery: str(stated[-1][1].metadata.get("model", "")) for battery, stated in passports(frauds).items()}
 
 
-def rows_of(frauds: Labelled, name: str, **parameters: Any) -> list[dict[str, Any]]:
-    """A query's rows now, by the columns' names."""
-    with connect(frauds.url) as connection:
-        answer = run(connection, QUERIES[name], parameters)
+def answered(connection: Connection, name: str, moment: Moment = NOW, **parameters: Any) -> list[dict[str, Any]]:
+    """A query's rows, by the columns' names."""
+    answer = run(connection, QUERIES[name], parameters, moment)
     return [dict(zip([column.name for column in answer.columns], row, strict=True)) for row in answer.rows]
+
+
+def rows_of(frauds: Labelled, name: str, **parameters: Any) -> list[dict[str, Any]]:
+    with connect(frauds.url) as connection:
+        return answered(connection, name, **parameters)
