@@ -243,8 +243,11 @@ SELECT kind, reason, count(*) AS count, min(lost.slot) AS first_slot, max(lost.s
   FROM lost, since WHERE lost.slot > since.slot
  GROUP BY kind, reason
  UNION ALL
-SELECT 'blocks seen', 'from the first step to the last', max(height) - min(height) + 1, min(slot), max(slot),
-       min(height), max(height) FROM steps WHERE step <= %(step)s AND kind <> 'opened'
+SELECT 'blocks seen', CASE WHEN whole THEN 'since the log began' ELSE 'since the first step' END,
+       %(chain_height)s - began.height, began.slot, stands.slot, began.height + 1, %(chain_height)s
+  FROM (SELECT slot, height, kind = 'opened' AS whole FROM steps
+         WHERE step <= %(step)s AND (kind <> 'opened' OR height >= 0 OR slot = 0) ORDER BY step LIMIT 1) AS began,
+       (SELECT slot FROM steps WHERE step = %(step)s) AS stands
  UNION ALL
 SELECT 'step missing', 'a gap in the tables', max(step) - min(step) + 1 - count(*), min(slot), max(slot), min(height),
        max(height) FROM steps WHERE step <= %(step)s
