@@ -18,7 +18,7 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 16, 16, 44
 MAX_SOH_BP: Final = 12_000
 TICKS: Final = 5
 
-_FONT: Final = 'font-family="sans-serif" font-size="12"'
+_ATTRIBUTES: Final = 'role="img" aria-labelledby="t d" font-family="sans-serif" font-size="12"'
 _COLOURS: Final = {"passed": "#1a6e3c", "failed": "#9f0712", "not_assessable": "#5b5b00"}
 
 
@@ -65,7 +65,7 @@ def timeline_svg(story: Story) -> bytes:
         return _number(TOP + (high - soh) * (HEIGHT - TOP - BOTTOM) * 100 // max(1, high - low) / 100)
 
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="t d" {_FONT}>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" {_ATTRIBUTES}>',
         f'<title id="t">State of health over time, {len(points)} readings</title>',
         f'<desc id="d">{escape(described(points))}</desc>',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',

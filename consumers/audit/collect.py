@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from consumers.audit.evidence import Evidence, Group, JudgedBy, group_of
-from consumers.audit.judged import Story, concerns, story_of
+from consumers.audit.judged import Story, battery_id_of, concerns, story_of
 from consumers.audit.manifest import Subject
 from consumers.audit.tree import Tree
 from consumers.timeline import Timeline
@@ -19,7 +19,6 @@ from indexer.log.replay import partition_groups
 from indexer.protocol.profile import Profile
 from projections.packing import storable_json
 from projections.rules.thresholds import ThresholdBook
-from projections.timeline import EMPTY, fold
 
 REPORT_EVERY: Final = 1_000  # steps
 
@@ -96,14 +95,6 @@ def collect(  # noqa: PLR0913  # what is asked for, where it stands, and who wat
     named = battery_id_of(story)
     subject = Subject(**asdict(subject) | {"battery_id": named})
     return Collected(subject, evidence, kept[step].digest, tree.size, tree.root, story)
-
-
-def battery_id_of(story: Story) -> str | None:
-    """The battery's id as its timeline has it."""
-    state = EMPTY
-    for fact in story.facts:
-        state, _ = fold(state, fact)
-    return None if state.battery is None else state.battery.battery_id
 
 
 def _groups(log: Log, subject: Subject, step: int) -> list[Group]:

@@ -30,6 +30,7 @@ SPINE: Final = "log/spine.jsonl"
 RECORDS: Final = "log/records.jsonl"
 TREE: Final = "log/tree.json"
 JUDGING: Final = "judging.json"
+LOG_PARTS: Final = (SPINE, RECORDS, TREE, JUDGING)
 
 _DIGITS: Final = 19
 _T = TypeVar("_T")

@@ -17,6 +17,8 @@ from projections.facts import Fact, fact_of
 from projections.folding import EMPTY, fold
 from projections.judging import Judging
 from projections.rules.catalogue import CATALOGUE
+from projections.timeline import EMPTY as NO_TIMELINE
+from projections.timeline import fold as fold_timeline
 from projections.verdict_rows import AlertRow, FindingRow, VerdictRow
 from projections.verdicts.model import RULE_SET
 
@@ -156,6 +158,14 @@ def opinions_of(facts: Sequence[Fact], judging: Judging, reading: str | None) ->
     rules = {rule.id: rule.version for rule in CATALOGUE}
     in_order = tuple(alerts[rule] for rule in sorted(alerts))
     return Opinions(RULE_SET, rules, tuple(verdicts), tuple(findings), in_order)
+
+
+def battery_id_of(story: Story) -> str | None:
+    """The battery's id as its timeline has it."""
+    state = NO_TIMELINE
+    for fact in story.facts:
+        state, _ = fold_timeline(state, fact)
+    return None if state.battery is None else state.battery.battery_id
 
 
 def story_parts(story: Story, subject: Subject) -> dict[str, bytes]:

@@ -130,8 +130,8 @@ def _readings(subject: Subject, story: Story) -> Section:
     columns = ("Time (UTC)", "Slot, height", "State of health", "Cycles", "Counter", *map(str.capitalize, VERDICTS))
     words = (
         "Four questions, none of which answers another. Ledger: did the chain accept it. Crypto: did this battery's "
-        "key sign exactly these bytes. Binding: was it taken for this challenge, this battery and this user. Plausibility: "
-        "can a battery do that."
+        "key sign exactly these bytes. Binding: was it taken for this challenge, this battery and this user. "
+        "Plausibility: can a battery do that."
     )
     return Section("Readings", (words,), tables=(Table("Readings and their verdicts", columns, rows),))
 
@@ -215,7 +215,7 @@ def _log(evidence: Evidence, story: Story, stands: Stands) -> Section:
     rules = story.opinions
     words = (
         f"The log's step {stands.step} has the digest {stands.step_digest}.",
-        f"The tree over all steps up to it has the root {stands.tree_root}. Whoever holds the log, or a statement, compares.",
+        f"The tree over all steps up to it has the root {stands.tree_root}. Compare it with a statement.",
         f"Judged by rule set {rules.rule_set} with the profile {visible(evidence.judged_by.profile.name)}.",
     )
     return Section("Where the facts stand", words, tables=(Table("Blocks", ("Height", "Slot", "Id", "Time"), rows),))
@@ -225,7 +225,7 @@ def _limits() -> Section:
     return Section(
         "What this can't show",
         (
-            "When a reading was taken: a challenge can be computed before it is published, so it proves bounds, no moment.",
+            "When a reading was taken: a challenge can be computed before it is published, so it proves no moment.",
             "Whether the values are true: a signature proves who signed, not what the battery measured.",
             "Whether the chip's key was copied, and whether readings were made that nobody submitted.",
             "Whether the blocks are on the chain: ask a node of your own, cellwitness audit verify --ogmios URL.",
