@@ -10,16 +10,18 @@ from consumers.audit.evidence import Evidence, Group, JudgedBy, group_of
 from consumers.audit.judged import Story, battery_id_of, concerns, story_of
 from consumers.audit.manifest import Subject
 from consumers.audit.tree import Tree
-from consumers.timeline import Timeline
+from consumers.timeline import Timeline, asking
 from indexer.errors import OperatorMustAct
 from indexer.log.partition import partition_of
 from indexer.log.port import Log, LogDamaged, StoredSpine
 from indexer.log.records import Opened, Record
 from indexer.log.replay import partition_groups
 from indexer.protocol.profile import Profile
+from projections.database import Connection, load_queries
 from projections.packing import storable_json
 from projections.rules.thresholds import ThresholdBook
 
+_QUERIES: Final = load_queries("consumers.audit", "queries.sql")
 REPORT_EVERY: Final = 1_000  # steps
 
 Progress = Callable[[int, int], None]
@@ -142,9 +144,11 @@ def _digests(log: Log, step: int, wanted: set[int], kept: dict[int, StoredSpine]
 
 
 def require_tables_agree(timeline: Timeline, story: Story) -> None:
-    """Raises TablesDiffer unless the tables hold these facts, and these verdicts and findings of them."""
-    facts = {fact.fact for fact in story.facts}
-    lines = [line for line in timeline.lines if line.fact in facts]
+    """Raises TablesDiffer unless the tables hold these facts and no others up to the last one's place, and these
+    verdicts and findings of them.
+    """
+    last = story.facts[-1].place
+    lines = [line for line in timeline.lines if (line.height, line.transaction_index, line.event_index) <= last]
     if [line.event_id for line in lines] != [fact.event_id for fact in story.facts]:
         raise TablesDiffer(f"the tables hold {len(lines)} events where the log holds {len(story.facts)}: {_REBUILD}")
     verdicts = {row.fact: _stored(asdict(row)) for row in story.opinions.verdicts}
@@ -172,3 +176,10 @@ def _differ(told: dict[str, Any] | None, said: dict[str, Any]) -> bool:
 
 def _sorted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["fact"], row["rule"], row["number"]))
+
+
+def find_readings(connection: Connection, name: str, step: int) -> list[tuple[str, str, str]]:
+    """Deployment, battery key and fact of the readings of this fact, event or transaction (32 bytes, hex)."""
+    with asking():
+        rows = connection.execute(_QUERIES["find_readings"], {"id": bytes.fromhex(name), "step": step})
+        return [(deployment, key, fact) for deployment, key, fact in rows]
