@@ -6,8 +6,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
-from nacl.exceptions import BadSignatureError
-from nacl.signing import SigningKey, VerifyKey
+from nacl.signing import SigningKey
 
 from consumers.audit.container import PackRefused
 from indexer.events import Hash28, Hash32, Hex
@@ -64,7 +63,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Seal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``seal.json``: the SHA-256 of the manifest's bytes and, where somebody signed, an Ed25519 signature over them."""
 
-    manifest_sha256: Hash32
+    sha256: Hash32
     signature: Hex | None  # 64 bytes
 
 
@@ -94,15 +93,9 @@ def sealed(manifest: Manifest, parts: Mapping[str, bytes], key: SigningKey | Non
     signer = None if key is None else bytes(key.verify_key).hex()
     listed = tuple(part_of(name, parts[name]) for name in sorted(parts))
     content = canonical(msgspec.structs.replace(manifest, signer=signer, parts=listed))
+    return {**parts, MANIFEST: content, SEAL: canonical(seal_of(content, key))}
+
+
+def seal_of(content: bytes, key: SigningKey | None) -> Seal:
     signature = None if key is None else key.sign(content).signature.hex()
-    seal = Seal(manifest_sha256=sha256(content).hexdigest(), signature=signature)
-    return {**parts, MANIFEST: content, SEAL: canonical(seal)}
-
-
-def signed_by(signer: str, content: bytes, signature: str) -> bool:
-    """Whether the Ed25519 key (32 bytes, hex) signed these bytes."""
-    try:
-        VerifyKey(bytes.fromhex(signer)).verify(content, bytes.fromhex(signature))
-    except (BadSignatureError, ValueError):
-        return False
-    return True
+    return Seal(sha256=sha256(content).hexdigest(), signature=signature)

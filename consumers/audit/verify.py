@@ -14,10 +14,11 @@ from consumers.audit.check_second import second_way
 from consumers.audit.container import PackRefused, read_container
 from consumers.audit.evidence import LOG_PARTS, Evidence, evidence_of
 from consumers.audit.judged import READINGS, VERDICTS_PART, Story, battery_id_of, story_of, story_parts
-from consumers.audit.manifest import MANIFEST, SEAL, Manifest, Seal, decoded, part_of, signed_by
+from consumers.audit.manifest import MANIFEST, SEAL, Manifest, Seal, decoded, part_of
 from consumers.audit.pack import REPORT_HTML, REPORT_PDF, TIMELINE, TRANSACTIONS
 from consumers.audit.render import TYPST_VERSION, html, pdf
 from consumers.audit.report import REPORT_VERSION, VERDICTS, Stands, battery_name, report_of
+from consumers.audit.signature import signature_line
 from indexer.protocol.cbor import Limits, Malformed, read, read_head
 from projections.folding import FOLD_VERSION
 from projections.verdicts.model import RULE_SET
@@ -38,7 +39,8 @@ def verify_pack(content: bytes, signer: str | None = None, root: str | None = No
         lines.append(line("container", "The file is in the one byte form that a pack has", ()))
         manifest = _manifest(parts)
         lines += _whole(parts, manifest)
-        lines.append(_signature(parts, manifest, signer))
+        seal = decoded(parts[SEAL], Seal, SEAL)
+        lines.append(signature_line(parts[MANIFEST], manifest.signer, seal, signer))
         if any(each.result == "fails" for each in lines):
             # What is not as it was sealed proves nothing, and need not be harmless to read.
             return answer([*lines, Line("rest", "unknown", "All else was not looked at: this is not what was sealed")])
@@ -78,25 +80,8 @@ def _whole(parts: Mapping[str, bytes], manifest: Manifest) -> Iterator[Line]:
         "parts", "Each part has the size and SHA-256 that the manifest says; none is missing, none was added", faults
     )
     seal = decoded(parts[SEAL], Seal, SEAL)
-    same = seal.manifest_sha256 == sha256(parts[MANIFEST]).hexdigest()
+    same = seal.sha256 == sha256(parts[MANIFEST]).hexdigest()
     yield line("seal", "The manifest is the one that was sealed", () if same else ["the manifest was changed"])
-
-
-def _signature(parts: Mapping[str, bytes], manifest: Manifest, signer: str | None) -> Line:
-    seal = decoded(parts[SEAL], Seal, SEAL)
-    words = "The operator's key signed the pack"
-    if manifest.signer is None and seal.signature is None:
-        if signer is not None:
-            return line("operator_signature", words, ["nobody signed the pack"])
-        return Line("operator_signature", "unknown", "Nobody signed the pack: who made it can't be known")
-    if manifest.signer is None or seal.signature is None:
-        return line("operator_signature", words, ["a signature without a signer, or a signer without a signature"])
-    if signer is not None and signer != manifest.signer:
-        return line("operator_signature", words, [f"it is signed by {manifest.signer}, not by {signer}"])
-    sound = signed_by(manifest.signer, parts[MANIFEST], seal.signature)
-    whose = "that you named" if signer is not None else "but whose key that is, you have to know"
-    named = f"{words}: {manifest.signer}, {whose}"
-    return line("operator_signature", named, () if sound else ["the signature is not of this manifest"])
 
 
 def _anchor(manifest: Manifest, root: str | None) -> Line:

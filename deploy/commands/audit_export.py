@@ -8,7 +8,7 @@ import msgspec
 from consumers.audit.collect import Collected, NothingToExport, collect, find_readings, require_tables_agree
 from consumers.audit.pack import pack_of
 from consumers.audit.report import battery_name
-from consumers.timeline import find_batteries, near_matches, read_timeline
+from consumers.timeline import StepNotReached, find_batteries, near_matches, read_timeline
 from deploy.commands.log import log_option
 from deploy.database import database, db_options
 from deploy.judging import judging_options, read_judging
@@ -72,7 +72,10 @@ def export(
         ChainProgress("export", "steps") as bar,
     ):
         judging.check(log.opened().deployments)
-        at = consistent_step(connection) if step is None else step
+        reached = consistent_step(connection)
+        at = reached if step is None else step
+        if at > reached:
+            raise StepNotReached(f"the tables hold step {reached}, not yet {at}")
         of, battery_key, reading = _find(connection, subject, at, deployment)
         collected = collect(
             log,

@@ -4,20 +4,16 @@ from pathlib import Path
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from consumers.audit.answer import Answer
 from consumers.audit.container import MAX_PACK_BYTES
-from consumers.audit.report import RESULTS, VERDICTS
 from consumers.audit.verify import verify_pack
+from deploy.answer_view import hash_of, print_answer
 from deploy.commands.follow import read_endpoint
 from deploy.own_node import with_node
 from deploy.progress import ChainProgress
-from deploy.text import visible
 from indexer.errors import ConfigurationError
 
-MARKS = {"holds": ("yes", "green"), "fails": ("NO", "bold red"), "unknown": ("?", "yellow")}
+MEANING = "nothing in it was changed, and its verdicts follow from its facts"
 
 
 @click.command()
@@ -26,9 +22,9 @@ MARKS = {"holds": ("yes", "green"), "fails": ("NO", "bold red"), "unknown": ("?"
 @click.option(
     "--root", metavar="HEX", help="The root of the log's tree at the pack's step, as you know it from elsewhere."
 )
-@click.option("--ogmios", metavar="URL", help="Ask a node of your own whether the blocks are on its chain.")
+@click.option("--ogmios", "node", metavar="URL", help="Ask a node of your own whether the blocks are on its chain.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def verify(pack: str, signer: str | None, root: str | None, ogmios: str | None, as_json: bool) -> None:
+def verify(pack: str, signer: str | None, root: str | None, node: str | None, as_json: bool) -> None:
     """Says line by line what of an evidence pack holds, what does not, and what no file can prove.
 
     Everything is computed again from the pack alone: digests, names, keys by slot, the twelve checks, verdicts; and
@@ -44,27 +40,17 @@ def verify(pack: str, signer: str | None, root: str | None, ogmios: str | None, 
     """
     content = _content(pack)
     found = verify_pack(content, hash_of(signer, "--signer"), hash_of(root, "--root"))
-    if ogmios is not None and found.holds:
+    if node is not None and found.holds:
         with ChainProgress("ask the node", "steps") as bar:
             found = with_node(
-                content, found, read_endpoint(ogmios), lambda done, total: bar.update(done=done, total=total, events=0)
+                content, found, read_endpoint(node), lambda done, total: bar.update(done=done, total=total, events=0)
             )
     if as_json:
         click.echo(msgspec.json.encode(found))
     else:
-        print_answer(Console(soft_wrap=not sys.stdout.isatty()), found)
+        print_answer(Console(soft_wrap=not sys.stdout.isatty()), found, "PACK", MEANING)
     if not found.holds:
         sys.exit(1)
-
-
-def hash_of(text: str | None, flag: str) -> str | None:
-    """32 bytes in hex, as it stands in JSON. Raises click's usage error."""
-    if text is None:
-        return None
-    plain = text.strip().lower().removeprefix("0x")
-    if len(plain) != 64 or not all(digit in "0123456789abcdef" for digit in plain):
-        raise click.UsageError(f"{flag} takes 64 hex digits, not {text[:80]!r}")
-    return plain
 
 
 def _content(pack: str) -> bytes:
@@ -74,31 +60,3 @@ def _content(pack: str) -> bytes:
     except OSError as error:
         raise ConfigurationError(f"can't read {pack}: {error.strerror}") from error
     return content
-
-
-def print_answer(console: Console, found: Answer) -> None:
-    """The answer, its lines, and what the evidence says."""
-    title, meaning = (
-        ("THE PACK HOLDS", "nothing in it was changed, and its verdicts follow from its facts")
-        if found.holds
-        else ("THE PACK DOES NOT HOLD", "do not rely on anything in it")
-    )
-    console.print(Text.assemble((title, "bold green" if found.holds else "bold red"), f": {meaning}"))
-    if found.battery is not None:
-        console.print(Text(f"battery {visible(found.battery)}"))
-    console.print()
-    table = Table(box=None, show_header=False, padding=(0, 1))
-    for each in found.lines:
-        mark, style = MARKS[each.result]
-        table.add_row(
-            Text(mark, style), Text("\n".join([visible(each.words), *(f"  {visible(f)}" for f in each.faults)]))
-        )
-    console.print(table)
-    if found.readings and found.holds:
-        console.print()
-        console.print(Text(f"What it says of {len(found.readings)} readings", "bold"))
-        readings = Table("slot", "fact", *VERDICTS, box=None, padding=(0, 1))
-        for reading in found.readings:
-            results = (Text(RESULTS[reading[name]]) for name in VERDICTS)
-            readings.add_row(str(reading["slot"]), f"{reading['fact'][:16]}…", *results)
-        console.print(readings)

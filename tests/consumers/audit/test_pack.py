@@ -248,5 +248,5 @@ def test_other_thresholds_or_another_profile_are_found(collected: Collected) -> 
 
 def test_the_seal_is_the_sha256_of_the_manifest(pack: bytes) -> None:
     parts = read_container(pack)
-    assert json.loads(parts[SEAL])["manifest_sha256"] == sha256(parts[MANIFEST]).hexdigest()
+    assert json.loads(parts[SEAL])["sha256"] == sha256(parts[MANIFEST]).hexdigest()
     assert parts[SPINE].count(b"\n") > 3
