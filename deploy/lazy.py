@@ -7,8 +7,11 @@ import click
 
 from indexer.errors import ConfigurationError
 
-EXTRAS: Final = {"pycardano": "devnet", "uplc": "devnet", "ecdsa": "audit", "pycose": "audit", "typst": "audit"}
-"""Top-level modules that only an extra brings."""
+EXTRAS: Final = {
+    **dict.fromkeys(("coincurve", "nacl", "pycardano", "uplc"), "devnet"),
+    **dict.fromkeys(("ecdsa", "pycose", "typst"), "audit"),
+}
+"""Top-level modules that an extra brings, and which one."""
 
 
 class LazyGroup(click.Group):
