@@ -1,3 +1,4 @@
+import getpass
 from contextlib import closing
 from hashlib import sha256
 from typing import Final
@@ -5,10 +6,12 @@ from typing import Final
 import click
 import msgspec
 
+from consumers.access import PROFILES, Asked, Asking, NotAllowed, asking_as, record
 from consumers.audit.collect import Collected, NothingToExport, collect, find_readings, require_tables_agree
 from consumers.audit.pack import pack_of
 from consumers.audit.report import battery_name
-from consumers.timeline import StepNotReached, find_batteries, near_matches, read_timeline
+from consumers.queries.model import Data, Moment
+from consumers.timeline import Holds, StepNotReached, find_batteries, near_matches, read_timeline
 from deploy.commands.log import log_option
 from deploy.database import database, db_options
 from deploy.judging import judging_options, read_judging
@@ -21,6 +24,8 @@ from projections.database import Connection, connect
 from projections.status import consistent_step
 
 READING_HEX: Final = 64
+WHAT: Final = "pack"  # in the record of what was asked
+NEEDS: Final[frozenset[Data]] = frozenset(("identity", "status", "condition", "finding", "evidence", "person"))
 
 
 @click.command()
@@ -28,6 +33,9 @@ READING_HEX: Final = 64
 @click.option("-o", "--out", required=True, metavar="FILE", help="The pack to write.")
 @click.option("--sign-with", metavar="FILE", help="Sign it with this Ed25519 key (PEM).")
 @click.option("--step", type=click.IntRange(1), metavar="N", help="As it was known after this step of the log.")
+@click.option("--who", metavar="NAME", help="Who asks for it. It is recorded.  [default: the user's name]")
+@click.option("--access", type=click.Choice(list(PROFILES)), default="auditor", show_default=True, help="As what.")
+@click.option("--legal-basis", metavar="TEXT", help="By which right. It is recorded.  [default: the access's own]")
 @click.option("--deployment", metavar="NAME", help="Which one, where several know the battery.")
 @log_option
 @judging_options
@@ -38,6 +46,9 @@ def export(
     out: str,
     sign_with: str | None,
     step: int | None,
+    who: str | None,
+    access: str,
+    legal_basis: str | None,
     deployment: str | None,
     log_url: str,
     profile: tuple[str, ...],
@@ -55,7 +66,8 @@ def export(
     BATTERY is a battery's id (text or hex) or key; READING the id of a reading's fact, event or transaction (64 hex
     digits). What the tables say must be what follows from the log, or nothing is written (exit code 4). Exit code 1:
     nothing of that name is known. A battery's pack also holds what other batteries did in the same steps and
-    partition: all of it is on a public chain.
+    partition: all of it is on a public chain. That it was made, for whom and by which right is recorded beside the
+    tables, as every question is: `cellwitness audit questions`.
 
     \b
     cellwitness audit export urn:eudpp:battery:demo:0001 --profile devnet.toml -o pack.zip
@@ -65,12 +77,14 @@ def export(
     if judging is None:
         raise ConfigurationError("verdicts are made by the deployment's profile: give it with --profile FILE")
     key = read_signing_key(sign_with)
+    asking = asking_as(getpass.getuser() if who is None else who, access, legal_basis)
     with (
         closing(log_of(log_url)) as log,
         database(db_url, data_dir, must_exist=True) as url,
-        connect(url(), read_only=True) as connection,
+        connect(url()) as connection,
         ChainProgress("export", "steps") as bar,
     ):
+        _require_right(connection, asking, subject)
         judging.check(log.opened().deployments)
         reached = consistent_step(connection)
         at = reached if step is None else step
@@ -86,8 +100,11 @@ def export(
             step=at,
             progress=lambda done, total: bar.update(done=done, total=total, events=0),
         )
-        _compare(connection, collected, at)
-    content = pack_of(collected, key)
+        holds = _compare(connection, collected, at)
+        content = pack_of(collected, key)
+        told = {"subject": subject, "sha256": sha256(content).hexdigest()}
+        asked = Asked(what=WHAT, parameters=told, moment=Moment(known_at=at), form="zip")
+        record(connection, asking, asked, "answered", holds=holds, rows=len(collected.story.facts))
     write_whole(out, content)
     _say(out, content, collected, signer=None if key is None else bytes(key.verify_key).hex(), as_json=as_json)
 
@@ -111,12 +128,23 @@ def _is_id(text: str) -> bool:
     return len(text) == READING_HEX and all(digit in "0123456789abcdefABCDEF" for digit in text)
 
 
-def _compare(connection: Connection, collected: Collected, step: int) -> None:
+def _require_right(connection: Connection, asking: Asking, subject: str) -> None:
+    """A pack tells everything of a battery: it is for who may see everything of one. Raises NotAllowed."""
+    missing = NEEDS - asking.profile.data
+    if missing:
+        reason = f"{asking.profile.title.lower()} may not have a pack: it tells of {', '.join(sorted(missing))}"
+        record(connection, asking, Asked(what=WHAT, parameters={"subject": subject}), "refused", reason=reason)
+        raise NotAllowed(reason)
+
+
+def _compare(connection: Connection, collected: Collected, step: int) -> Holds:
+    """Where the answer holds. Raises TablesDiffer."""
     subject = collected.subject
     timeline = read_timeline(connection, subject.deployment, subject.battery_key, step)
     if timeline is None:
         raise NothingToExport(f"the tables know nothing of battery {subject.battery_key}")
     require_tables_agree(timeline, collected.story)
+    return timeline.holds
 
 
 def _say(out: str, content: bytes, collected: Collected, *, signer: str | None, as_json: bool) -> None:

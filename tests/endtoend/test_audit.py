@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -278,3 +279,20 @@ def test_a_log_that_says_otherwise_is_found_at_its_first_block(
     assert difference["what"] == "block"
     assert difference["step"] == 1
     assert difference["ours"] != difference["theirs"]
+
+
+def test_a_pack_is_recorded_with_who_asked_and_refused_to_who_may_not_see_all(
+    world: World, command: CommandLine, folder: Path
+) -> None:
+    out = folder / "pack.zip"
+    assert command(*world.export(world.battery, out, "--who", "Ada", "--legal-basis", "contract 14")).code == 0
+    said = command(*world.export(world.battery, folder / "not.zip", "--who", "Bob", "--access", "legitimate-interest"))
+    assert said.code == 1
+    assert "may not have a pack" in said.errors
+    assert not (folder / "not.zip").exists()
+    listed = command("audit", "questions", "--db", world.database, "--json", "--limit", "2")
+    refused, answered = json.loads(listed.out)
+    assert (answered["who"], answered["legal_basis"], answered["what"]) == ("Ada", "contract 14", "pack")
+    assert answered["parameters"]["sha256"] == sha256(out.read_bytes()).hexdigest()
+    assert answered["step"] > 0
+    assert (refused["who"], refused["outcome"]) == ("Bob", "refused")
