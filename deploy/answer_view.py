@@ -22,6 +22,11 @@ def print_answer(console: Console, found: Answer, name: str, meaning: str) -> No
     """The answer, its lines, and what evidence says. ``meaning``: what it means that it holds."""
     title = f"THE {name} HOLDS" if found.holds else f"THE {name} DOES NOT HOLD"
     meaning = meaning if found.holds else "do not rely on anything in it"
+    if found.other_version:
+        title, meaning = (
+            f"THE {name} IS OF ANOTHER VERSION",
+            "nothing fails; verify it with the version that made it",
+        )
     console.print(Text.assemble((title, "bold green" if found.holds else "bold red"), f": {meaning}"))
     if found.battery is not None:
         console.print(Text(f"battery {visible(found.battery)}"))

@@ -8,6 +8,8 @@ from msgspec import Struct
 LineResult = Literal["holds", "fails", "unknown"]
 
 SHOWN_FAULTS: Final = 5
+OF_A_VERSION: Final = frozenset(("verdicts", "report", "report_pdf"))
+"""Lines that another version of the verifier can't answer, and must not pass over."""
 
 
 class Line(Struct, frozen=True):
@@ -20,10 +22,14 @@ class Line(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """All lines, and what the evidence says where it can be read. ``holds`` unless a line fails."""
+    """All lines, and what the evidence says where it can be read.
+
+    ``holds`` where no line fails, and none of what a verifier computes again was made by another version of it.
+    """
 
     holds: bool
     lines: tuple[Line, ...]
+    other_version: bool = False  # nothing fails, and some of it only the version that made it can compute again
     battery: str | None = None
     readings: tuple[dict[str, Any], ...] = ()  # slot, fact and the four verdicts of each
 
@@ -38,4 +44,6 @@ def line(name: str, words: str, faults: Iterable[str]) -> Line:
 
 def answer(lines: Iterable[Line], battery: str | None = None, readings: tuple[dict[str, Any], ...] = ()) -> Answer:
     every = tuple(lines)
-    return Answer(all(each.result != "fails" for each in every), every, battery, readings)
+    sound = all(each.result != "fails" for each in every)
+    other = any(each.name in OF_A_VERSION and each.result == "unknown" for each in every)
+    return Answer(sound and not other, every, sound and other, battery, readings)

@@ -41,11 +41,13 @@ def verify_pack(content: bytes, signer: str | None = None, root: str | None = No
         lines += _whole(parts, manifest)
         seal = decoded(parts[SEAL], Seal, SEAL)
         lines.append(signature_line(parts[MANIFEST], manifest.signer, seal, signer))
-        if any(each.result == "fails" for each in lines):
+        if _fails(lines):
             # What is not as it was sealed proves nothing, and need not be harmless to read.
             return answer([*lines, Line("rest", "unknown", "All else was not looked at: this is not what was sealed")])
         evidence = evidence_of(parts)
         lines += log_lines(evidence, manifest)
+        if _fails(lines):
+            return answer([*lines, Line("rest", "unknown", "All else was not looked at: these are no facts of a log")])
         lines.append(_anchor(manifest, root))
         story = story_of(evidence, manifest.subject)
     except PackRefused as refused:
@@ -57,6 +59,10 @@ def verify_pack(content: bytes, signer: str | None = None, root: str | None = No
         for row in story.opinions.verdicts
     )
     return answer(lines, battery_name(manifest.subject), readings)
+
+
+def _fails(lines: list[Line]) -> bool:
+    return any(each.result == "fails" for each in lines)
 
 
 def _manifest(parts: Mapping[str, bytes]) -> Manifest:

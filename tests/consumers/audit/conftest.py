@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from msgspec import Struct
 from nacl.signing import SigningKey
 
 from consumers.audit.collect import Collected, collect
@@ -14,6 +15,24 @@ from tests.projections.judged_chain import DevnetLife
 from tests.projections.verdicts.devnet import profile
 
 KEY = SigningKey(bytes(range(32)))
+
+
+class Shown(bytes):
+    """A file that a failing test shows by its size."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self):,} bytes>"
+
+
+class Box(Struct, frozen=True):
+    """What a failing test should not print."""
+
+    held: Collected
+
+    def __repr__(self) -> str:
+        return "<collected>"
 
 
 def last_step(log: Log) -> int:
@@ -51,10 +70,15 @@ def collected(log: Log, battery: str) -> Collected:
 
 
 @pytest.fixture(scope="session")
+def boxed(collected: Collected) -> Box:
+    return Box(collected)
+
+
+@pytest.fixture(scope="session")
 def pack(collected: Collected) -> bytes:
-    return pack_of(collected)
+    return Shown(pack_of(collected))
 
 
 @pytest.fixture(scope="session")
 def signed(collected: Collected) -> bytes:
-    return pack_of(collected, KEY)
+    return Shown(pack_of(collected, KEY))

@@ -24,7 +24,8 @@ from indexer.events import decode_event, encode_event
 from indexer.log.port import Log
 from indexer.log.records import encode_spine, records_blob, records_digest, step_digest
 from projections.rules.thresholds import ThresholdBook
-from tests.consumers.audit.conftest import KEY, last_step
+from tests.consumers.audit.conftest import KEY, Box, last_step
+from tests.consumers.audit.poison import POISON, places, put
 from tests.projections.verdicts.devnet import profile
 
 
@@ -166,14 +167,15 @@ def altered_event(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @pytest.mark.long
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 1 << 20), st.integers(0, 1 << 20))
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1 << 20), st.integers(0, 1 << 20), st.sampled_from([..., ..., *POISON]))
 def test_any_single_alteration_of_a_fact_is_found_whoever_makes_the_rest_anew(
-    pack: bytes, collected: Collected, which: int, what: int
+    pack: bytes, boxed: Box, which: int, what: int, value: Any
 ) -> None:
     """The forger makes all digests, the tree, every derived part, manifest and seal again. What is left to find him by
     is what he can't make: names that follow from content, bytes that say something else, signatures, and the root.
     """
+    collected = boxed.held
     evidence = collected.evidence
     own = [
         (at, number)
@@ -184,10 +186,11 @@ def test_any_single_alteration_of_a_fact_is_found_whoever_makes_the_rest_anew(
     at, number = own[which % len(own)]
     group = evidence.groups[at]
     body = json.loads(bytes(group.records[number].body))
-    names = sorted(body.keys() - {"type"})
-    name = names[what % len(names)]
+    names, paths = sorted(body.keys() - {"type"}), places(body)
+    name, path = names[what % len(names)], paths[what % len(paths)]
+    altered = altered_event(body, name) if value is ... else put(body, path, value)
     try:
-        event = decode_event(msgspec.json.encode(altered_event(body, name)))
+        event = decode_event(json.dumps(altered))
     except msgspec.ValidationError:
         return
     content = encode_event(event)
