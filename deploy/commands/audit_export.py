@@ -8,15 +8,18 @@ import msgspec
 
 from consumers.access import PROFILES, Asked, Asking, NotAllowed, asking_as, record
 from consumers.audit.collect import Collected, NothingToExport, collect, find_readings, require_tables_agree
+from consumers.audit.inclusion import stretches
 from consumers.audit.pack import pack_of
 from consumers.audit.report import battery_name
 from consumers.queries.model import Data, Moment
 from consumers.timeline import Holds, StepNotReached, find_batteries, near_matches, read_timeline
+from deploy.commands.follow import read_endpoint
 from deploy.commands.log import log_option
 from deploy.database import database, db_options
 from deploy.judging import judging_options, read_judging
 from deploy.logs import log_of
 from deploy.progress import ChainProgress
+from deploy.raw_transactions import raw_transactions
 from deploy.signing import read_signing_key, write_whole
 from deploy.text import visible
 from indexer.errors import ConfigurationError
@@ -32,6 +35,7 @@ NEEDS: Final[frozenset[Data]] = frozenset(("identity", "status", "condition", "f
 @click.argument("subject", metavar="BATTERY|READING")
 @click.option("-o", "--out", required=True, metavar="FILE", help="The pack to write.")
 @click.option("--sign-with", metavar="FILE", help="Sign it with this Ed25519 key (PEM).")
+@click.option("--ogmios", "node", metavar="URL", help="Ask this node for the whole transactions, and put them in, too.")
 @click.option("--step", type=click.IntRange(1), metavar="N", help="As it was known after this step of the log.")
 @click.option("--who", metavar="NAME", help="Who asks for it. It is recorded.  [default: the user's name]")
 @click.option("--access", type=click.Choice(list(PROFILES)), default="auditor", show_default=True, help="As what.")
@@ -45,6 +49,7 @@ def export(
     subject: str,
     out: str,
     sign_with: str | None,
+    node: str | None,
     step: int | None,
     who: str | None,
     access: str,
@@ -101,7 +106,7 @@ def export(
             progress=lambda done, total: bar.update(done=done, total=total, events=0),
         )
         holds = _compare(connection, collected, at)
-        content = pack_of(collected, key)
+        content = pack_of(collected, key, _transactions(collected, node))
         told = {"subject": subject, "sha256": sha256(content).hexdigest()}
         asked = Asked(what=WHAT, parameters=told, moment=Moment(known_at=at), form="zip")
         record(connection, asking, asked, "answered", holds=holds, rows=len(collected.story.facts))
@@ -126,6 +131,14 @@ def _find(connection: Connection, subject: str, step: int, deployment: str | Non
 
 def _is_id(text: str) -> bool:
     return len(text) == READING_HEX and all(digit in "0123456789abcdefABCDEF" for digit in text)
+
+
+def _transactions(collected: Collected, node: str | None) -> dict[str, bytes]:
+    """Those of the facts, where a node is asked."""
+    if node is None:
+        return {}
+    wanted = frozenset(fact.event.transaction for fact in collected.story.facts)
+    return raw_transactions(read_endpoint(node), stretches(collected.evidence, collected.story), wanted)
 
 
 def _require_right(connection: Connection, asking: Asking, subject: str) -> None:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from msgspec import Struct
 
 from consumers.audit.container import read_container
+from consumers.audit.verify import transaction_id
 from deploy.postgres import EmbeddedPostgres
 from tests.endtoend.commands import CommandLine
 from tests.endtoend.pipeline import Pipeline, devnet, pipeline
@@ -38,7 +39,7 @@ class World(Struct, frozen=True):
 @pytest.fixture(scope="module")
 def world(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     database = fresh_database(postgres)
-    with pipeline(tmp_path_factory.mktemp("audit"), devnet(blocks=120)) as made:
+    with pipeline(tmp_path_factory.mktemp("audit"), devnet(blocks=120, cbor=True)) as made:
         for grown in (0, 1):
             if grown:
                 made.chain.fork(3)
@@ -83,6 +84,23 @@ def test_a_pack_is_exported_verified_and_checked_against_the_auditor_s_node(
     lines = {line["name"]: line for line in json.loads(asked.out)["lines"]}
     assert lines["on_chain"]["result"] == "holds"
     assert f"all {told['facts']} facts" in lines["on_chain"]["words"]
+
+
+def test_whole_transactions_from_a_node_have_the_ids_by_which_facts_name_them(
+    world: World, command: CommandLine, folder: Path
+) -> None:
+    out = folder / "pack.zip"
+    said = command(*world.export(world.battery, out, "--ogmios", world.pipeline.ogmios))
+    assert said.code == 0, said.errors
+    found = command("audit", "verify", str(out), "--json")
+    assert found.code == 0, found.out
+    (line,) = [line for line in json.loads(found.out)["lines"] if line["name"] == "transactions"]
+    assert line["result"] == "holds"
+    parts = read_container(out.read_bytes())
+    names = [name for name in parts if name.startswith("transactions/")]
+    assert len(names) > 10
+    for name in names:
+        assert transaction_id(parts[name]) == name.removeprefix("transactions/").removesuffix(".cbor")
 
 
 def test_a_verifier_on_a_bare_machine_needs_no_settings_no_home_and_no_network(

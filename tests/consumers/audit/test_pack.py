@@ -130,6 +130,7 @@ def test_a_changed_byte_of_any_part_is_found(pack: bytes, data: st.DataObject) -
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3_600)
 def test_each_flipped_byte_of_a_small_pack_is_found(log: Log, battery: str, collected: Collected) -> None:
     """The file as it lies on a disk: every byte, one bit of it, the whole verifier each time."""
     first = collected.story.readings[0]
@@ -167,6 +168,7 @@ def altered_event(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1_800)
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 1 << 20), st.integers(0, 1 << 20), st.sampled_from([..., ..., *POISON]))
 def test_any_single_alteration_of_a_fact_is_found_whoever_makes_the_rest_anew(
@@ -208,9 +210,7 @@ def test_any_single_alteration_of_a_fact_is_found_whoever_makes_the_rest_anew(
     forged = forged_log(parts, collected, group.step, records_digest(records_blob(records)))
     if forged is None:
         return
-    answer = verify_pack(forged, root=collected.tree_root)
-    assert failing(answer)
-    assert "log_root" in failing(answer) or answer.lines[-1].result == "fails"
+    assert failing(verify_pack(forged, root=collected.tree_root))
 
 
 def forged_log(parts: dict[str, bytes], collected: Collected, step: int, digest: str) -> bytes | None:
@@ -221,7 +221,11 @@ def forged_log(parts: dict[str, bytes], collected: Collected, step: int, digest:
     ranges = list(spines[step].partitions)
     ranges[partition] = replace(ranges[partition], digest=digest)
     spines[step] = replace(spines[step], partitions=tuple(ranges))
-    digests = {number: step_digest(encode_spine(spine)) for number, spine in spines.items()}
+    digests: dict[int, str] = {}
+    for number, spine in sorted(spines.items()):
+        before = digests.get(number - 1)
+        spines[number] = spine if before is None else replace(spine, previous=before)
+        digests[number] = step_digest(encode_spine(spines[number]))
     tree = Tree(digests.get(number, "00" * 32) for number in range(collected.tree_size))
     evidence = replace(evidence, spines=spines, paths={number: tree.path(number) for number in spines})
     try:
