@@ -28,7 +28,7 @@ from projections.status import consistent_step
 
 READING_HEX: Final = 64
 WHAT: Final = "pack"  # in the record of what was asked
-NEEDS: Final[frozenset[Data]] = frozenset(("identity", "status", "condition", "finding", "evidence", "person"))
+NEEDS: Final[frozenset[Data]] = frozenset(("identity", "status", "condition", "finding", "evidence", "raw", "person"))
 
 
 @click.command()
