@@ -3,13 +3,13 @@
 import os
 import sys
 import traceback
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from deploy.lazy import LazyGroup
 from deploy.logging import configure_logging
 from deploy.settings import default_map, from_process
 from indexer.errors import CellwitnessError, ConfigurationError
@@ -43,30 +43,8 @@ COMMANDS: Final = {
 }
 
 
-OF_THE_EXTRA: Final = frozenset(("coincurve", "nacl", "pycardano", "uplc"))
-"""Top-level modules that only the extra `devnet` brings."""
-
-
-class LazyGroup(click.Group):
-    """Imports a subcommand when it is asked for: ``cellwitness timeline`` must not wait for the devnet's libraries."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
-        try:
-            command = getattr(import_module(module), attribute)
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] not in OF_THE_EXTRA:
-                raise
-            return _without_extra(cmd_name, error.name or "")
-        assert isinstance(command, click.Command)
-        return command
+class CommandLine(LazyGroup):
+    """The whole program."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -80,20 +58,9 @@ class LazyGroup(click.Group):
             ctx.exit(0)
 
 
-def _without_extra(name: str, module: str) -> click.Command:
-    """Stands for a command whose libraries only the extra brings."""
-
-    def refuse() -> None:
-        raise ConfigurationError(
-            f"`cellwitness {name}` needs {module}: install cellwitness with its extra, `uv sync --extra devnet`"
-        )
-
-    lenient = {"ignore_unknown_options": True, "allow_extra_args": True}
-    return click.Command(name, callback=refuse, context_settings=lenient, help="Needs the extra `devnet`.")
-
-
 @click.group(
-    cls=LazyGroup,
+    cls=CommandLine,
+    lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Exit codes: 0 done, 1 the answer is no, 2 usage, 3 another try may work, 4 an operator must act.",
 )

@@ -98,3 +98,21 @@ def test_without_the_extra_all_is_listed_and_what_needs_it_says_so(words: str, c
     )
     assert done.returncode == code, done.stderr
     assert said in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("audit --help", 0, "Needs the extra `audit`."),
+        ("audit verify pack.zip", 2, "uv sync --extra audit"),
+        ("audit export urn:battery -o pack.zip", 2, "uv sync --extra audit"),
+        ("audit statement --help", 0, "chained by --previous"),
+    ],
+)
+def test_without_typst_and_pycose_the_rest_of_audit_works(words: str, code: int, said: str) -> None:
+    program = WITHOUT_EXTRA.replace('("coincurve", "nacl", "pycardano", "uplc")', '("ecdsa", "pycose", "typst")')
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words.split()], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == code, done.stderr
+    assert said in done.stdout + done.stderr

@@ -181,9 +181,9 @@ def truth_of(log_url: str, database: str) -> Truth:
         return Truth(height, events, canonical, content_digests(connection))
 
 
-def devnet(*, seed: int = 1, batteries: int = 6, blocks: int = 0, k: int = K) -> Chain:
+def devnet(*, seed: int = 1, batteries: int = 6, blocks: int = 0, k: int = K, cbor: bool = False) -> Chain:
     """A chain of real transactions that grows and forks when the test says so."""
-    maker = Maker(Plan(seed=seed, batteries=batteries, reading_interval_slots=READING_SLOTS))
+    maker = Maker(Plan(seed=seed, batteries=batteries, reading_interval_slots=READING_SLOTS, include_cbor=cbor))
     chain = Chain(Network(k=k), seed=seed, ledger=maker)
     chain.grow(blocks)
     return chain

@@ -39,6 +39,9 @@ REQUIRED: dict[tuple[str, ...], list[str]] = {
     ("audit", "query"): ["evidence"],
     ("schema", "check"): [__file__],
     ("parked", "show"): ["urn:battery"],
+    ("audit", "export"): ["urn:battery", "-o", "pack.zip"],
+    ("audit", "verify"): ["pack.zip"],
+    ("audit", "replay"): ["--ogmios", "ws://other:1"],
     ("log", "copy"): ["--from", "sqlite:a.db", "--to", "sqlite:b.db"],
 }
 NO_FLAG = {"log_level", "kafka"}  # the first is the command's own, the second a table of Kafka's settings
@@ -53,7 +56,10 @@ def commands_with_parameters() -> dict[tuple[str, ...], click.Command]:
         command = cli.get_command(context, name)
         assert command is not None
         if isinstance(command, click.Group):
-            found |= {(name, inner): each for inner, each in command.commands.items()}
+            for inner in command.list_commands(context):
+                each = command.get_command(context, inner)
+                assert each is not None
+                found[name, inner] = each
         else:
             found[name,] = command
     return found

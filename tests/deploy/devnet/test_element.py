@@ -6,12 +6,12 @@ import pytest
 from coincurve import PublicKey
 from nacl.signing import VerifyKey
 
+from consumers.audit.second_opinion import verified
 from deploy.devnet import datums, plutus_writer
 from deploy.devnet.battery import Battery
 from deploy.devnet.element import Algorithm, SecureElement, sig_structure
 from indexer.protocol.cose import read_cose
 from projections.verdicts.signatures import CURVES
-from tests.projections.verdicts.second_opinion import verified
 from tests.shared import shared
 
 BATTERY_ID = b"urn:eudpp:battery:demo:0001"

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumers.audit.second_opinion import verified
 from deploy.devnet.element import SecureElement
 from indexer.protocol.cose import read_cose, sig_structure
 from projections.verdicts import signatures
@@ -26,7 +27,6 @@ from projections.verdicts.signatures import (
     on_curve,
     verify,
 )
-from tests.projections.verdicts.second_opinion import verified
 from tests.shared import shared
 
 STATE = {1: 9_850, 2: 5_000, 3: 12, 4: 50_000, 6: 38_900, 7: -150, 8: 20, 9: 24}

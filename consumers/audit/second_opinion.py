@@ -4,11 +4,11 @@ from functools import cache
 from typing import Any
 
 import cbor2
-import ecdsa  # type: ignore[import-untyped]
+import ecdsa
 from coincurve import PublicKey
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from ecdsa.errors import MalformedPointError  # type: ignore[import-untyped]
+from ecdsa.errors import MalformedPointError
 from pycose.algorithms import CoseAlgorithm, EdDSA, Es256
 from pycose.exceptions import CoseException
 from pycose.keys import EC2Key, OKPKey
@@ -26,7 +26,7 @@ _REFUSALS = (
 
 @cache
 def register_algorithms() -> None:
-    """pycose knows neither RFC 8812's ES256K nor the numbers of RFC 9864; its classes do all the same."""
+    """Pycose knows neither RFC 8812's ES256K nor the numbers of RFC 9864; its classes do all the same."""
 
     @CoseAlgorithm.register_attribute()
     class Es256k(Es256):  # type: ignore[misc]
@@ -49,7 +49,7 @@ def register_algorithms() -> None:
 
 
 def verified(cose: bytes, curve: Curve, key: bytes, external_aad: bytes = b"") -> bool:
-    """pycose's word for one message. Its keys are decompressed first: of compressed ones it gets half wrong."""
+    """Pycose's word for one message. Its keys are decompressed first: of compressed ones it gets half wrong."""
     register_algorithms()
     tagged = cose if cose[:1] == b"\xd2" else b"\xd2" + cose
     try:
