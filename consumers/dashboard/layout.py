@@ -10,7 +10,7 @@ from msgspec import Struct
 from consumers.dashboard.assets import Assets
 from consumers.dashboard.freshness import Freshness
 from consumers.dashboard.moment import Moment
-from consumers.dashboard.words import utc
+from consumers.dashboard.words import duration, short, utc
 from consumers.timeline import Holds
 
 Section = Literal["fleet", "alerts", "batteries", "queries", "system", "access"]
@@ -70,7 +70,7 @@ class Layout:
             lstrip_blocks=True,
         )
         self.environment.globals |= {"asset": assets.url, "has_asset": assets.has, "navigation": NAVIGATION}
-        self.environment.filters["utc"] = utc
+        self.environment.filters |= {"utc": utc, "duration": duration, "short": short}
 
     def page(self, page: Page, frame: Frame) -> str:
         """The whole document."""
