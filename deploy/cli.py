@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "project": "deploy.commands.project:project",
     "parked": "deploy.commands.parked:parked",
     "serve": "deploy.commands.serve:serve",
+    "token": "deploy.commands.token:token",
     "status": "deploy.commands.status:status",
     "timeline": "deploy.commands.timeline:timeline",
     "alerts": "deploy.commands.alerts:alerts",

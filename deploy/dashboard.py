@@ -34,6 +34,7 @@ log = structlog.get_logger(component="serve")
 TOKENS: Final = "tokens.json"
 """Below the data directory."""
 
+PROFILES: Final = ("public", "legitimate", "authority")
 DEFAULT_ADDRESS: Final = "127.0.0.1:8600"
 LOCAL: Final = Person(
     name="local", role="admin", profile="authority", legal_basis="operator of this machine", by="loopback"
@@ -124,7 +125,7 @@ class Server:
         self._socket = _listen(options.host, options.port)
         host, port = self._socket.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        self.url: Final = f"{'https' if options.https else 'http'}://{shown}:{port}"
+        self.url: Final = f"http://{shown}:{port}"
         config = uvicorn.Config(
             make_app(parts, rules_of(options)),
             log_config=None,

@@ -44,8 +44,8 @@ GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO cellwitness_auditor;
 -- people --
 -- What people did about alerts is added to, and never changed. It has no place in a schema that is built anew.
 REVOKE ALL ON SCHEMA cellwitness_people FROM PUBLIC;
-GRANT USAGE ON SCHEMA cellwitness_people TO cellwitness_auditor, cellwitness_alerter;
-GRANT SELECT ON cellwitness_people.alert_acts TO cellwitness_auditor, cellwitness_alerter;
+GRANT USAGE ON SCHEMA cellwitness_people TO cellwitness_auditor, cellwitness_alerter, cellwitness_reader;
+GRANT SELECT ON cellwitness_people.alert_acts TO cellwitness_auditor, cellwitness_alerter, cellwitness_reader;
 GRANT INSERT ON cellwitness_people.alert_acts TO cellwitness_alerter;
 
 -- alerter --
