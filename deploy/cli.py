@@ -33,6 +33,8 @@ COMMANDS: Final = {
     "timeline": "deploy.commands.timeline:timeline",
     "alerts": "deploy.commands.alerts:alerts",
     "fleet": "deploy.commands.fleet:fleet",
+    "query": "deploy.commands.query:query",
+    "audit": "deploy.commands.audit:audit",
     "verify": "deploy.commands.verify:verify",
     "judge": "deploy.commands.judge:judge",
     "log": "deploy.commands.log:log",

@@ -34,10 +34,9 @@ log = structlog.get_logger(component="serve")
 TOKENS: Final = "tokens.json"
 """Below the data directory."""
 
-PROFILES: Final = ("public", "legitimate", "authority")
 DEFAULT_ADDRESS: Final = "127.0.0.1:8600"
 LOCAL: Final = Person(
-    name="local", role="admin", profile="authority", legal_basis="operator of this machine", by="loopback"
+    name="local", role="admin", profile="auditor", legal_basis="operation of this machine", by="loopback"
 )
 GOODBYE_SECONDS: Final = 2
 

@@ -144,6 +144,8 @@ def default_map(settings: Settings, origins: Mapping[str, str]) -> dict[str, dic
     flat["alerts"] = dict.fromkeys(("ls", "show", "ack", "note", "close"), given)
     flat["fleet"] = {"judge": given}
     flat["token"] = dict.fromkeys(("new", "ls", "revoke"), given)
+    flat["query"] = {"run": given}
+    flat["audit"] = dict.fromkeys(("query", "questions"), given)
     flat["parked"] = dict.fromkeys(("ls", "show", "retry"), given)
     flat["db"] = dict.fromkeys(("start", "stop", "status", "url", "roles"), given)
     return flat

@@ -9,9 +9,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from consumers.access import PROFILES
 from consumers.dashboard.people import ROLES, Role, TokenFile
-from deploy.dashboard import PROFILES, TOKENS
+from deploy.dashboard import TOKENS
 from deploy.text import visible
+
+PROFILE = click.Choice(list(PROFILES))
 
 
 def token_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,7 +33,7 @@ def token() -> None:
     for sessions that began with it too.
 
     \b
-    cellwitness token new --name "A. Auditor" --role auditor --profile authority --legal-basis "Art. 14 (EU) 2019/1020"
+    cellwitness token new --name "A. Auditor" --role auditor --profile surveillance --days 90
     cellwitness token ls
     cellwitness token revoke 3f9c0a1b2c3d
     """
@@ -40,7 +43,9 @@ def token() -> None:
 @token_options
 @click.option("--name", required=True, metavar="TEXT", help="Of the person or program that will use it.")
 @click.option("--role", default="viewer", show_default=True, type=click.Choice(ROLES), help="What it may do.")
-@click.option("--profile", default="public", show_default=True, type=click.Choice(PROFILES), help="What it may see.")
+@click.option(
+    "--profile", default="public", show_default=True, type=click.Choice(list(PROFILES)), help="What it may see."
+)
 @click.option("--legal-basis", default="", metavar="TEXT", help="Of what it asks; empty: each session names its own.")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Until it expires; unset: never.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -57,7 +62,8 @@ def new(
     """Makes a token and shows it, this once.
 
     \b
-    cellwitness token new --name "night shift" --role analyst --profile authority --legal-basis "Art. 14 (EU) 2019/1020"
+    cellwitness token new --name "night shift" --role analyst --profile surveillance \\
+      --legal-basis "Regulation (EU) 2019/1020, Article 14(4)"
     """
     text, made = _file(tokens, data_dir).add(name=name, role=role, profile=profile, legal_basis=legal_basis, days=days)
     if as_json:

@@ -23,7 +23,9 @@ def closed(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory)
     with running(
         fresh_database(postgres),
         tmp_path_factory.mktemp("closed"),
-        tokens=lambda file: file.add(name="first", role="admin", profile="authority", legal_basis="a test", days=None),
+        tokens=lambda file: file.add(
+            name="first", role="admin", profile="surveillance", legal_basis="a test", days=None
+        ),
         require_login=True,
     ) as dashboard:
         yield dashboard

@@ -28,7 +28,7 @@ class Dashboard:
     def project(self) -> None:
         project(self.chain.log, self.database, judging=judging())
 
-    def token(self, role: Role, *, profile: str = "authority", days: float | None = None) -> str:
+    def token(self, role: Role, *, profile: str = "surveillance", days: float | None = None) -> str:
         made = self.tokens.add(name=f"the {role}", role=role, profile=profile, legal_basis="a test", days=days)
         return made[0]
 

@@ -143,14 +143,14 @@ def test_logging_in_needs_a_legal_basis(closed: Dashboard) -> None:
 
 def test_a_proxys_word_counts_only_from_its_address(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     claims = {"X-Forwarded-User": "eve", "X-Forwarded-Role": "admin"}
-    away = Proxy(networks=read_networks(["192.0.2.0/24"]), role_header="x-forwarded-role", profile="authority")
+    away = Proxy(networks=read_networks(["192.0.2.0/24"]), role_header="x-forwarded-role", profile="surveillance")
     running_so = running(fresh_database(postgres), tmp_path, blocks=2, proxy=away)
     with running_so as dashboard, dashboard.client(**claims) as client:
         assert is_refused(client.get("/api/v1/status"), 401, "who-are-you")
 
 
 def test_a_proxy_says_who_and_in_which_role_once(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
-    here = Proxy(networks=read_networks(["127.0.0.1"]), role_header="x-forwarded-role", profile="authority")
+    here = Proxy(networks=read_networks(["127.0.0.1"]), role_header="x-forwarded-role", profile="surveillance")
     with running(fresh_database(postgres), tmp_path, blocks=2, proxy=here, https=True) as dashboard:
         with dashboard.client(**PAGE, **{"X-Forwarded-User": "ada", "X-Forwarded-Role": "guests, auditor"}) as ada:
             page = ada.get("/system")
