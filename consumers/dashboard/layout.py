@@ -8,9 +8,10 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from consumers.dashboard.assets import Assets
+from consumers.dashboard.charts.scale import number
 from consumers.dashboard.freshness import Freshness
 from consumers.dashboard.moment import Moment
-from consumers.dashboard.words import utc
+from consumers.dashboard.words import short, utc
 from consumers.timeline import Holds
 
 Section = Literal["fleet", "alerts", "batteries", "queries", "system", "access"]
@@ -70,7 +71,7 @@ class Layout:
             lstrip_blocks=True,
         )
         self.environment.globals |= {"asset": assets.url, "has_asset": assets.has, "navigation": NAVIGATION}
-        self.environment.filters["utc"] = utc
+        self.environment.filters |= {"utc": utc, "number": number, "short": short}
 
     def page(self, page: Page, frame: Frame) -> str:
         """The whole document."""

@@ -1,0 +1,19 @@
+"""Addresses of pages, at the moment that the present page shows."""
+
+from urllib.parse import quote
+
+from consumers.dashboard.moment import Moment
+
+
+def battery_link(moment: Moment, deployment: str, battery_key: str, **query: str) -> str:
+    """``deployment`` may hold any character; an empty one is written as a hyphen."""
+    return moment.link(f"/batteries/{quote(deployment or '-', safe='')}/{battery_key}", **query)
+
+
+def batteries_link(moment: Moment, **query: str) -> str:
+    """Batteries by what they have in common; empty values are left out."""
+    return moment.link("/batteries", **{name: value for name, value in query.items() if value})
+
+
+def alerts_link(moment: Moment, **query: str) -> str:
+    return moment.link("/alerts", **{name: value for name, value in query.items() if value})
