@@ -70,7 +70,7 @@ def _column(column: Column, across: Scale, end: float, scale: Scale) -> Markup:
 
 
 def row(parts: Sequence[Part], greatest: int, title: str) -> Markup:
-    """One bar from the left, for a cell of a table: its parts one after another, the width standing for ``greatest``."""
+    """One bar from the left, for a cell of a table: its parts one after another. The width is ``greatest``."""
     left, shapes = 0.0, []
     for part in parts:
         share = part.count / max(greatest, 1)

@@ -34,7 +34,7 @@ class Stand(Struct, frozen=True):
     href: str
 
 
-def fade_chart(
+def fade_chart(  # noqa: PLR0913, PLR0917 - all that one panel shows
     name: str, title: str, slices: Sequence[Slice], stands: Sequence[Stand], soh: Scale, cycles_high: float
 ) -> Markup:
     """One panel. ``soh`` is shared by all panels, so that they can be compared; the cycles are the model's own."""
@@ -57,7 +57,9 @@ def fade_chart(
         ),
         together(_slice(each, across, slices, at) for at, each in enumerate(slices)),
         # The gravest last: on top.
-        together(_stand(each, across, soh) for each in sorted(stands, key=lambda each: _RANK.get(each.severity, 0))),
+        together(
+            _stand(each, across, soh) for each in sorted(stands, key=lambda each: _RANK.get(each.severity or "", 0))
+        ),
     ]
     desc = f"{title}: median and quantiles of state of health in percent against cycles; a mark is a battery now."
     return chart(title, desc, HEIGHT + _BELOW, *parts, name=name)

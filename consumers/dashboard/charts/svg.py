@@ -44,7 +44,7 @@ def chart(title: str, desc: str, height: int, *inside: Markup, name: str, class_
 
 
 def stretched(height: float, *inside: Markup) -> Markup:
-    """Paths in units of the canvas, stretched over the chart's width; CSS keeps their lines from being stretched too."""
+    """Paths in units of the canvas, stretched over the width; CSS keeps their lines from being stretched too."""
     return tag(
         "svg",
         *inside,

@@ -154,9 +154,7 @@ def _slice(name: str, model: str | None, tenth: Tenth, moment: Moment) -> Slice:
         f"{name}, {tenth.cycles_low} to {tenth.cycles_high} cycles: median {median:.1f} %, half within "
         f"{quarter:.1f} to {upper:.1f} %, nine tenths within {low:.1f} to {high:.1f} %; {tenth.readings} readings of "
         f"{tenth.batteries} batteries",
-        batteries_link(
-            moment, model=model or "", cycles_from=str(tenth.cycles_low), cycles_to=str(tenth.cycles_high)
-        ),
+        batteries_link(moment, model=model or "", cycles_from=str(tenth.cycles_low), cycles_to=str(tenth.cycles_high)),
     )
 
 
