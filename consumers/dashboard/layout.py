@@ -12,6 +12,7 @@ from consumers.dashboard.charts.scale import number
 from consumers.dashboard.freshness import Freshness
 from consumers.dashboard.moment import Moment
 from consumers.dashboard.words import short, utc
+from consumers.telling import claimed
 from consumers.timeline import Holds
 
 Section = Literal["fleet", "alerts", "batteries", "queries", "system", "access"]
@@ -71,7 +72,7 @@ class Layout:
             lstrip_blocks=True,
         )
         self.environment.globals |= {"asset": assets.url, "has_asset": assets.has, "navigation": NAVIGATION}
-        self.environment.filters |= {"utc": utc, "number": number, "short": short}
+        self.environment.filters |= {"utc": utc, "number": number, "short": short, "claimed": claimed}
 
     def page(self, page: Page, frame: Frame) -> str:
         """The whole document."""

@@ -1,5 +1,7 @@
 """Addresses of pages, at the moment that the present page shows."""
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from consumers.dashboard.moment import Moment
@@ -17,3 +19,8 @@ def batteries_link(moment: Moment, **query: str) -> str:
 
 def alerts_link(moment: Moment, **query: str) -> str:
     return moment.link("/alerts", **{name: value for name, value in query.items() if value})
+
+
+def event_link(moment: Moment, battery: Mapping[str, Any], event_id: str) -> str:
+    """One event of a battery, with the evidence behind it."""
+    return battery_link(moment, battery["deployment"], f"{battery['battery_key']}/events/{event_id}")
