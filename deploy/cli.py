@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "follow": "deploy.commands.follow:follow",
     "project": "deploy.commands.project:project",
     "parked": "deploy.commands.parked:parked",
+    "serve": "deploy.commands.serve:serve",
     "status": "deploy.commands.status:status",
     "timeline": "deploy.commands.timeline:timeline",
     "alerts": "deploy.commands.alerts:alerts",

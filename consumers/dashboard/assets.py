@@ -17,6 +17,8 @@ TYPES: Final = {
 
 
 class Asset(Struct, frozen=True):
+    """One file, as it is sent."""
+
     content: bytes
     compressed: bytes  # gzip
     content_type: str

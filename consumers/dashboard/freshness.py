@@ -1,4 +1,4 @@
-"""How fresh the tables are, judged by the chain's tip and by the clock: a frozen mark never passes for a healthy one."""
+"""How fresh the tables are, by the chain's tip and by the clock: a frozen mark never passes for a healthy one."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -47,7 +47,7 @@ NOW: Final = Moment()
 
 
 def read_moment(parameters: Mapping[str, str]) -> Moment:
-    """The moment in an address; empty parameters, as an unfilled form sends them, are none. Raises ConfigurationError."""
+    """The moment in an address; empty parameters, as a form sends them, are none. Raises ConfigurationError."""
     given = {name: parameters[name].strip() for name in PARAMETERS if parameters.get(name, "").strip()}
     if "as_of_step" in given and "known_at" in given:
         raise ConfigurationError("as_of_step and known_at both say what was known: give one of them")

@@ -65,7 +65,8 @@ def fetch(say: Callable[[str], None] = lambda _: None) -> None:
 
 def registry() -> str:
     """As npm has it: the variable, the user's .npmrc, npm's own."""
-    said = os.environ.get("npm_config_registry") or os.environ.get("NPM_CONFIG_REGISTRY")
+    said = os.environ.get("npm_config_registry")  # noqa: SIM112  # as npm writes it
+    said = said or os.environ.get("NPM_CONFIG_REGISTRY")
     if not said:
         try:
             lines = (Path.home() / ".npmrc").read_text().splitlines()
@@ -88,7 +89,9 @@ def _download(package: str, version: str, integrity: str) -> bytes:
     algorithm, _, expected = integrity.partition("-")
     found = base64.b64encode(hashlib.sha512(content).digest()).decode()
     if algorithm != "sha512" or found != expected:
-        raise AssetsUnavailable(f"{package} {version} from {registry()} is not what the lock file names: sha512-{found}")
+        raise AssetsUnavailable(
+            f"{package} {version} from {registry()} is not what the lock file names: sha512-{found}"
+        )
     return content
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 def utc(moment: datetime | str | None) -> str:
     """A time as ``2026-11-25 23:44:03``; the page says UTC beside it."""
     if moment is None:
-        return "–"
+        return "-"
     if isinstance(moment, str):
         moment = datetime.fromisoformat(moment)
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
