@@ -90,6 +90,11 @@ def list_alerts(connection: Connection, selection: Selection) -> tuple[Holds, li
     return holds, [_alert(row, holds) for row in rows]
 
 
+def alert_then(row: dict[str, Any], holds: Holds) -> Alert:
+    """An alert of a timeline of the past, by its row: what people did about it since is left out."""
+    return _alert({**row, "subject": row["battery_key"], "subject_kind": "battery"}, holds)
+
+
 def find_alert(connection: Connection, name: str) -> tuple[Holds, list[Alert]]:
     """The alerts whose name begins with these digits, withdrawn ones too."""
     holds, found = list_alerts(connection, Selection(name=name))

@@ -13,7 +13,7 @@ from consumers.dashboard.charts.svg import CANVAS, area, chart, line, linked, pe
 
 LANE_HEIGHT: Final = 16
 _TITLE: Final = 15
-_BELOW: Final = 24
+_BELOW: Final = 34
 DOTS: Final = 400
 """Samples that are marked one by one; of more, only those that stand out."""
 
@@ -113,13 +113,14 @@ def _lane(lane: Lane, across: Scale, top: float) -> Markup:
 
 def _plot(plot: Plot, across: Scale, top: float) -> Markup:
     base, samples = top + _TITLE, plot.samples
-    lows = (each.low for each in samples if each.low is not None)
-    scale, ticks = nice(scale_of([*(each.value for each in samples), *lows], least_span=plot.least_span), 3)
+    steady = [each for each in samples if each.class_ in ("", "failed")]
+    lows = (each.low for each in steady if each.low is not None)
+    # What was put aside is drawn at the edge: one null frame must not flatten all the rest.
+    scale, ticks = nice(scale_of([*(each.value for each in steady), *lows], least_span=plot.least_span), 3)
     parts = [
         tag("text", f"{plot.title}, {plot.unit}" if plot.unit else plot.title, class_="title", x=0, y=top + _TITLE - 4),
         y_axis(scale, ticks, plot.height, top=base),
     ]
-    steady = [each for each in samples if each.class_ in ("", "failed")]
 
     def path(value_of: str) -> list[tuple[float, float]]:
         return thinned(

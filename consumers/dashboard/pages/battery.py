@@ -1,23 +1,27 @@
 """The page on one battery: who it is, its course, its checks, what was believed and taken back, and every event."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 from msgspec import Struct
 
-from consumers.alerts import Alert
-from consumers.beliefs import Belief
+from consumers.alerts import Alert, Selection, alert_then, list_alerts
+from consumers.beliefs import Belief, read_beliefs
+from consumers.dashboard.api import battery_key, where
 from consumers.dashboard.charts.scale import number
-from consumers.dashboard.layout import Layout, Page
+from consumers.dashboard.layout import Layout, Page, Viewer
 from consumers.dashboard.moment import Moment
 from consumers.dashboard.pages.course import course_picture, worth
-from consumers.dashboard.pages.links import alerts_link, battery_link, event_link
+from consumers.dashboard.pages.links import alerts_link, battery_link, deployment_of, event_link, series_link
 from consumers.dashboard.pages.matrix import COLUMNS, matrix_of
+from consumers.dashboard.problems import Refused
 from consumers.lives import VERDICTS, Counted
 from consumers.telling import ada, claimed, describe, percent
 from consumers.text import visible
-from consumers.timeline import Line, Timeline
+from consumers.timeline import Line, Timeline, read_timeline
 from indexer.events import OwnershipTokenMoved, PassportRegistered, PassportUpdated, decode_event
+from projections.database import Connection
 from projections.rules.catalogue import RULES
 
 LINES: Final = 100
@@ -68,6 +72,27 @@ class Told(Struct, frozen=True, kw_only=True):
     worth: str
 
 
+def battery(layout: Layout, connection: Connection, moment: Moment, query: Mapping[str, str], viewer: Viewer) -> Page:
+    del viewer
+    deployment, key = deployment_of(query), battery_key(query["battery_key"])
+    step, _ = where(connection, moment)
+    timeline = read_timeline(connection, deployment, key, step, as_of_slot=moment.as_of_slot)
+    if timeline is None:
+        raise Refused(
+            HTTPStatus.NOT_FOUND,
+            "no-such-battery",
+            f"nothing is known of battery {key} at that moment: /batteries lists those that are known",
+        )
+    beliefs = read_beliefs(connection, deployment, key, step, as_of_slot=moment.as_of_slot)
+    alerts: list[Alert] = []
+    if moment.is_now:
+        alerts = list_alerts(connection, Selection(deployment=deployment, battery=key))[1]
+        alerts += list_alerts(connection, Selection(deployment=deployment, battery=key, withdrawn=True))[1]
+    elif moment.as_of_slot is None:
+        alerts = [alert_then(row, timeline.holds) for row in timeline.alerts]
+    return battery_page(layout, timeline, beliefs, alerts, moment, everything="all" in query)
+
+
 def battery_page(  # noqa: PLR0913 - what the page shows
     layout: Layout,
     timeline: Timeline,
@@ -97,7 +122,7 @@ def battery_page(  # noqa: PLR0913 - what the page shows
         alerts=[(alert, alerts_link(moment, alert=alert.alert), _meaning(alert.rule)) for alert in alerts],
         alerts_here=alerts_link(moment, battery=battery["battery_key"]),
         picture=course_picture(timeline, beliefs, moment),
-        series=moment.link(f"{battery_link(_NO_MOMENT, battery['deployment'], battery['battery_key'])}/series"),
+        series=series_link(moment, battery),
         matrix=matrix_of(timeline.lines, battery, moment, columns),
         beliefs=[
             (
@@ -120,9 +145,6 @@ def battery_page(  # noqa: PLR0913 - what the page shows
         scripts=("vendor/uplot.js", "timeline.js", "matrix.js"),
         styles=("vendor/uplot.css",),
     )
-
-
-_NO_MOMENT: Final = Moment()
 
 
 def _passport(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

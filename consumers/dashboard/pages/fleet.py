@@ -1,6 +1,6 @@
 """The page on a fleet: what is wrong in it, how it ages, what was read, and what nobody can see here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
@@ -8,14 +8,16 @@ from typing import Final
 from markupsafe import Markup
 from msgspec import Struct
 
+from consumers.dashboard.api import where
 from consumers.dashboard.charts.bars import Column, Part, columns, row
 from consumers.dashboard.charts.fade import Slice, Stand, fade_chart
 from consumers.dashboard.charts.scale import Scale, number, scale_of
-from consumers.dashboard.layout import Layout, Page
+from consumers.dashboard.layout import Layout, Page, Viewer
 from consumers.dashboard.moment import Moment
 from consumers.dashboard.pages.links import alerts_link, batteries_link, battery_link
-from consumers.fleet import Accused, Day, Fleet, Model, Newest, Period, Raised, Tenth
+from consumers.fleet import Accused, Day, Fleet, Model, Newest, Period, Raised, Tenth, read_fleet
 from consumers.lives import VERDICTS
+from projections.database import Connection
 from projections.rules.catalogue import RULES
 
 PANELS: Final = 24
@@ -68,6 +70,12 @@ class Row(Struct, frozen=True, kw_only=True):
     severity: str = ""
     not_final: int = 0
     parts: tuple[tuple[str, int, str], ...] = ()  # class, count, address
+
+
+def fleet(layout: Layout, connection: Connection, moment: Moment, query: Mapping[str, str], viewer: Viewer) -> Page:
+    del query, viewer
+    step, _ = where(connection, moment)
+    return fleet_page(layout, read_fleet(connection, step, as_of_slot=moment.as_of_slot), moment)
 
 
 def fleet_page(layout: Layout, fleet: Fleet, moment: Moment) -> Page:

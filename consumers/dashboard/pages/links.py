@@ -21,6 +21,17 @@ def alerts_link(moment: Moment, **query: str) -> str:
     return moment.link("/alerts", **{name: value for name, value in query.items() if value})
 
 
+def series_link(moment: Moment, battery: Mapping[str, Any]) -> str:
+    """A battery's course as columns, of the API."""
+    deployment = quote(battery["deployment"] or "-", safe="")
+    return moment.link(f"/api/v1/batteries/{deployment}/{battery['battery_key']}/series")
+
+
+def deployment_of(path: Mapping[str, str]) -> str:
+    """As an address names it."""
+    return "" if path["deployment"] == "-" else path["deployment"]
+
+
 def event_link(moment: Moment, battery: Mapping[str, Any], event_id: str) -> str:
     """One event of a battery, with the evidence behind it."""
     return battery_link(moment, battery["deployment"], f"{battery['battery_key']}/events/{event_id}")

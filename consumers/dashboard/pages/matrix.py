@@ -14,7 +14,7 @@ from consumers.timeline import Line
 from projections.verdicts.checks import NAMES
 from projections.verdicts.words import CHECKS, why
 
-COLUMNS: Final = 60
+COLUMNS: Final = 48
 """Readings shown at first: as many as fit a wide screen."""
 
 NUMBERS: Final = {name: number for number, (name, _) in NAMES.items()}
