@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 from psycopg.rows import dict_row
 
-from consumers.timeline import Holds, asking, find_batteries, plain
+from consumers.timeline import Holds, asking, find_batteries, plain, where_it_holds
 from indexer.errors import ConfigurationError
 from projections.alerts import NAME_BYTES
 from projections.database import Connection, load_queries
@@ -84,11 +84,15 @@ def list_alerts(connection: Connection, selection: Selection) -> tuple[Holds, li
     parameters = _parameters(connection, selection)
     with asking(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        where = cursor.execute(_QUERIES["where_it_holds"]).fetchone()
-        holds = msgspec.convert(plain(where), Holds) if where else Holds(-1)
+        holds = where_it_holds(cursor, None, None)
         query = _QUERIES["list_withdrawn" if selection.withdrawn else "list_alerts"]
         rows = [plain(row) for row in cursor.execute(query, parameters)]
     return holds, [_alert(row, holds) for row in rows]
+
+
+def alert_then(row: dict[str, Any], holds: Holds) -> Alert:
+    """An alert of a timeline of the past, by its row: what people did about it since is left out."""
+    return _alert({**row, "subject": row["battery_key"], "subject_kind": "battery"}, holds)
 
 
 def find_alert(connection: Connection, name: str) -> tuple[Holds, list[Alert]]:

@@ -53,11 +53,6 @@ SELECT encode(alert, 'hex') AS alert, deployment, subject, subject_kind, rule, s
  ORDER BY withdrawn_at_step DESC, alert
  LIMIT %(limit)s;
 
--- where_it_holds --
--- The least over the partitions: what all of them hold.
-SELECT last_step AS step, slot, height, block, final_height, tip_height FROM checkpoints
- WHERE projection = 'timeline' ORDER BY last_step, partition LIMIT 1;
-
 -- findings_of --
 -- What an alert was raised by, newest first: those that stand, then those that were retracted.
 SELECT fact, rule_version, rule_set, number, severity, event_id, transaction, slot, height, block, time, "values",

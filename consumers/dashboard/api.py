@@ -24,6 +24,8 @@ from consumers.dashboard.endpoints import (
 from consumers.dashboard.feed import QUERIES, read_mark
 from consumers.dashboard.freshness import Freshness
 from consumers.dashboard.moment import Moment
+from consumers.dashboard.pages.course import Series, course_series
+from consumers.dashboard.pages.links import deployment_of
 from consumers.dashboard.problems import Refused
 from consumers.lives import Summary
 from consumers.timeline import Finality, Holds, Line, StepNotReached, asking, plain, read_timeline
@@ -78,6 +80,12 @@ class TimelinePart(Answer, frozen=True, kw_only=True):
     alerts: list[dict[str, Any]]
     lines: list[Line]
     next: str | None
+
+
+class SeriesAnswer(Answer, frozen=True, kw_only=True):
+    """A battery's course, as the page's chart draws it."""
+
+    series: Series
 
 
 class AlertsAsked(Paged, frozen=True, kw_only=True):
@@ -261,6 +269,18 @@ def now_only(q: AtMoment) -> None:
         )
 
 
+def series(connection: Connection, ask: Ask) -> SeriesAnswer:
+    moment = ask.q.moment()
+    step = where(connection, moment)[0]
+    deployment, key = deployment_of(ask.path), battery_key(ask.path["battery_key"])
+    found = read_timeline(connection, deployment, key, step, as_of_slot=moment.as_of_slot)
+    if found is None:
+        raise Refused(
+            HTTPStatus.NOT_FOUND, "no-such-battery", f"nothing is known of battery {key} of {deployment} at that moment"
+        )
+    return SeriesAnswer(holds=found.holds, series=course_series(found, moment))
+
+
 ENDPOINTS: Final = (
     Endpoint(
         method="GET",
@@ -280,6 +300,16 @@ ENDPOINTS: Final = (
         parameters=Paged,
         problems=(404,),
         summary="Everything known of a battery, in the chain's order, with what each reading is worth.",
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/batteries/{deployment}/{battery_key}/series",
+        name="series",
+        answer=SeriesAnswer,
+        run=series,
+        parameters=AtMoment,
+        problems=(404,),
+        summary="A battery's readings as columns, with its findings, commitments and ages as lanes.",
     ),
     Endpoint(
         method="GET",

@@ -8,9 +8,11 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from consumers.dashboard.assets import Assets
+from consumers.dashboard.charts.scale import number
 from consumers.dashboard.freshness import Freshness
 from consumers.dashboard.moment import Moment
 from consumers.dashboard.words import duration, short, utc
+from consumers.telling import claimed
 from consumers.timeline import Holds
 
 Section = Literal["fleet", "alerts", "batteries", "queries", "system", "access"]
@@ -70,7 +72,13 @@ class Layout:
             lstrip_blocks=True,
         )
         self.environment.globals |= {"asset": assets.url, "has_asset": assets.has, "navigation": NAVIGATION}
-        self.environment.filters |= {"utc": utc, "duration": duration, "short": short}
+        self.environment.filters |= {
+            "utc": utc,
+            "number": number,
+            "duration": duration,
+            "short": short,
+            "claimed": claimed,
+        }
 
     def page(self, page: Page, frame: Frame) -> str:
         """The whole document."""

@@ -2,9 +2,15 @@
 
 from typing import Final
 
+from consumers.dashboard.pages.battery import battery
+from consumers.dashboard.pages.event import event
+from consumers.dashboard.pages.fleet import fleet
 from consumers.dashboard.pages.system import system
 from consumers.dashboard.server import PageMaker
 
 PAGES: Final[dict[str, PageMaker]] = {
+    "/": fleet,
+    "/batteries/{deployment}/{battery_key}": battery,
+    "/batteries/{deployment}/{battery_key}/events/{event_id}": event,
     "/system": system,
 }
