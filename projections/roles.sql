@@ -33,7 +33,8 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO cellwitness_writer;
 -- The dashboard: answers, and how far they are. Not the fold's memory.
 GRANT SELECT ON {schema}.log_identity, {schema}.checkpoints, {schema}.steps, {schema}.events, {schema}.batteries,
                 {schema}.commitments, {schema}.readings, {schema}.verdicts, {schema}.findings, {schema}.alerts,
-                {schema}.alert_states, {schema}.fleet_findings, {schema}.fleet_runs, {schema}.parked, {schema}.workers
+                {schema}.alert_states, {schema}.fleet_findings, {schema}.fleet_runs, {schema}.parked, {schema}.workers,
+                {schema}.passports, {schema}.acts
    TO cellwitness_reader;
 GRANT SELECT (battery_key, deployment, partition) ON {schema}.states TO cellwitness_reader;
 
@@ -42,11 +43,16 @@ GRANT SELECT (battery_key, deployment, partition) ON {schema}.states TO cellwitn
 GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO cellwitness_auditor;
 
 -- people --
--- What people did about alerts is added to, and never changed. It has no place in a schema that is built anew.
+-- What people did about alerts, and what they asked, is added to, and never changed. It has no place in a schema that is
+-- built anew. Whoever asks writes down what he asks, and neither when nor as whom: that is PostgreSQL's to say.
 REVOKE ALL ON SCHEMA cellwitness_people FROM PUBLIC;
-GRANT USAGE ON SCHEMA cellwitness_people TO cellwitness_auditor, cellwitness_alerter;
-GRANT SELECT ON cellwitness_people.alert_acts TO cellwitness_auditor, cellwitness_alerter;
+GRANT USAGE ON SCHEMA cellwitness_people TO cellwitness_auditor, cellwitness_alerter, cellwitness_reader;
+GRANT SELECT ON cellwitness_people.alert_acts TO cellwitness_auditor, cellwitness_alerter, cellwitness_reader;
 GRANT INSERT ON cellwitness_people.alert_acts TO cellwitness_alerter;
+GRANT SELECT ON cellwitness_people.questions TO cellwitness_auditor;
+GRANT INSERT (who, profile, legal_basis, what, parameters, as_of_slot, known_at, finality, outcome, reason, step, slot,
+              block, rows, format)
+   ON cellwitness_people.questions TO cellwitness_reader, cellwitness_auditor;
 
 -- alerter --
 -- Reads what alerts are made of, rows and not the events as they came, and notes what people did about them.

@@ -74,6 +74,7 @@ def make_app(parts: Parts, rules: Rules) -> Starlette:
         lifespan=lifespan,
         exception_handlers={HTTPException: _http_problem(parts), Exception: _fault},
     )
+    app.router.redirect_slashes = False  # an address is what it is: nothing redirects to what somebody wrote
     app.add_exception_handler(CellwitnessError, _our_problem(parts))
     return app
 

@@ -1,5 +1,6 @@
 """Who comes in: by a token, by a session that began with one, by a trusted proxy's word, or, on loopback, anybody."""
 
+import re
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -10,6 +11,8 @@ from consumers.dashboard.people import ROLES, Person, Role
 from indexer.errors import ConfigurationError
 
 Network = IPv4Network | IPv6Network
+
+_HOST: Final = re.compile(r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<name>[^\[\]:]+))(?::[0-9]{1,5})?")
 
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -70,11 +73,9 @@ def is_loopback(host: str) -> bool:
 
 
 def host_of(header: str) -> str:
-    """The name in a Host header, without its port, in small letters."""
-    name = header.strip().lower()
-    if name.startswith("["):
-        return name[1:].partition("]")[0]
-    return name.rpartition(":")[0] if name.count(":") == 1 else name
+    """The name in a Host header, without its port, in small letters; empty where it is no name."""
+    match = _HOST.fullmatch(header.strip().lower())
+    return match["six"] or match["name"] if match else ""
 
 
 def is_same_origin(headers: Mapping[str, str], scheme_hosts: Sequence[str]) -> bool:

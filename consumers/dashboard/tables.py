@@ -1,7 +1,7 @@
 """The dashboard's connections: each a reader's, or for what people do about alerts an alerter's, and never more."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Final, Self
 
 import psycopg
@@ -38,7 +38,8 @@ class Tables:
         self._alerters = self._pool(ALERTER, 2, read_only=False)
 
     def __enter__(self) -> Self:
-        with self.reading() as connection:
+        # By hand, before the pool is: what it can't mend it would try again and again, and never say why.
+        with closing(reader_connection(self._url())) as connection:
             _check_reader(connection)
         return self
 
@@ -137,8 +138,7 @@ def _check_reader(connection: Connection) -> None:
     row = connection.execute(
         "SELECT relname FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace"
         " WHERE nspname IN (%s, 'cellwitness_people') AND relkind = 'r' AND"
-        " (has_table_privilege(pg_class.oid, 'UPDATE, DELETE, TRUNCATE')"
-        "  OR has_table_privilege(pg_class.oid, 'INSERT') AND relname <> 'questions') LIMIT 1",
+        " has_table_privilege(pg_class.oid, 'INSERT, UPDATE, DELETE, TRUNCATE') LIMIT 1",
         (SCHEMA,),
     ).fetchone()
     if row is not None:

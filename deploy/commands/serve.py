@@ -3,6 +3,7 @@ from pathlib import Path
 
 import click
 
+from consumers.access import PROFILES
 from consumers.dashboard.door import Proxy, read_networks
 from consumers.dashboard.freshness import STALE_SECONDS
 from consumers.dashboard.people import ROLES, Role
@@ -22,7 +23,13 @@ from deploy.settings import EMBEDDED
 @click.option("--proxy-user-header", default="X-Forwarded-User", show_default=True, metavar="NAME", help="Who it is.")
 @click.option("--proxy-role-header", default="", metavar="NAME", help="In which roles, by their names; unset: viewer.")
 @click.option("--proxy-role", default="viewer", show_default=True, type=click.Choice(ROLES), help="Where it says none.")
-@click.option("--proxy-profile", default="public", show_default=True, metavar="NAME", help="Access profile of those.")
+@click.option(
+    "--proxy-profile",
+    default="public",
+    show_default=True,
+    type=click.Choice(list(PROFILES)),
+    help="What those may see.",
+)
 @click.option("--proxy-legal-basis", default="", metavar="TEXT", help="Of what they ask.")
 @click.option(
     "--stale-seconds",

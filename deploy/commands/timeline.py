@@ -1,5 +1,5 @@
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 import msgspec
@@ -8,6 +8,7 @@ from rich.console import Console
 from consumers.as_of import step_known_at
 from consumers.timeline import find_batteries, near_matches, read_timeline
 from deploy.database import database, db_options
+from deploy.moments import moment_of
 from deploy.text import visible
 from deploy.timeline_view import print_timeline
 from deploy.verdict_view import print_checks
@@ -49,7 +50,7 @@ def timeline(
     cellwitness timeline urn:eudpp:battery:demo:0001 --known-at 120 --json
     cellwitness timeline urn:eudpp:battery:demo:0001 --known-at 2027-05-03T14:02 --as-of-slot 155000000
     """
-    moment = None if known_at is None else _moment(known_at)
+    moment = None if known_at is None else moment_of(known_at)
     with (
         database(db_url, data_dir, must_exist=True) as url,
         connect(url(), read_only=True) as connection,
@@ -80,14 +81,3 @@ def timeline(
         print_timeline(console, each)
         if checks:
             print_checks(console, each)
-
-
-def _moment(text: str) -> int | datetime:
-    """A step, or a moment. Raises click's usage error."""
-    if text.isdecimal() and len(text) < 19:
-        return int(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.UsageError(f"--known-at {text!r} is neither a step nor a time such as 2027-05-03T14:02") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -34,7 +34,12 @@ REQUIRED: dict[tuple[str, ...], list[str]] = {
     ("alerts", "ack"): ["3f9c", "--why", "seen"],
     ("alerts", "note"): ["3f9c", "--why", "seen"],
     ("alerts", "close"): ["3f9c", "--why", "seen"],
+    ("query", "show"): ["silent"],
+    ("query", "run"): ["silent"],
+    ("audit", "query"): ["evidence"],
     ("schema", "check"): [__file__],
+    ("token", "new"): ["--name", "somebody"],
+    ("token", "revoke"): ["3f9c0a1b2c3d"],
     ("parked", "show"): ["urn:battery"],
     ("log", "copy"): ["--from", "sqlite:a.db", "--to", "sqlite:b.db"],
 }

@@ -104,7 +104,9 @@ def battery_page(  # noqa: PLR0913 - what the page shows
 ) -> Page:
     """``alerts``: that stand and that were withdrawn. ``everything``: all readings and events, for print and patience."""
     battery = timeline.battery
-    name = visible(battery["battery_id_text"] or battery["battery_id"] or "") or f"battery {battery['battery_key'][:10]}…"
+    name = (
+        visible(battery["battery_id_text"] or battery["battery_id"] or "") or f"battery {battery['battery_key'][:10]}…"
+    )
     here = battery_link(moment, battery["deployment"], battery["battery_key"])
     lines = timeline.lines[::-1] if everything else timeline.lines[::-1][:LINES]
     columns = len(timeline.lines) if everything else COLUMNS
@@ -232,7 +234,9 @@ def _belief(each: Belief) -> str:
         return what
     verdicts = [name for name in VERDICTS if getattr(each, name) == "failed"]
     judged = f"{', '.join(verdicts)} failed" if verdicts else "no verdict failed" if each.ledger else "not judged"
-    return f"{what}: {percent(each.soh_bp)}, {claimed(each.cycle_count)} cycles, counter {claimed(each.counter)}; {judged}"
+    return (
+        f"{what}: {percent(each.soh_bp)}, {claimed(each.cycle_count)} cycles, counter {claimed(each.counter)}; {judged}"
+    )
 
 
 def _name(rule: str) -> str:

@@ -173,7 +173,9 @@ def _plot(
 
 def _words(line: Line) -> str:
     reading = line.reading or {}
-    said = f"reading of {line.time[:16].replace('T', ' ')} UTC: {percent(reading.get('soh_bp')) or 'no state of health'}"
+    said = (
+        f"reading of {line.time[:16].replace('T', ' ')} UTC: {percent(reading.get('soh_bp')) or 'no state of health'}"
+    )
     state = {"": "", "failed": ", a verdict failed", "aside": ", put aside", "rejected": ", moves nothing"}[worth(line)]
     return f"{said}, {line.finality}{state}"
 
@@ -204,7 +206,9 @@ def _commitments(timeline: Timeline, end: float, moment: Moment) -> Iterator[Int
             greatest = each["max_age_slots"]
             lasted = end - begin if greatest is None else min(float(greatest), max(end - begin, 0.0))
         words = f"commitment of {line.time[:16].replace('T', ' ')}: {LIFE_WORDS.get(each['life'], each['life'])}"
-        yield Interval(begin, begin + float(lasted), each["life"], words, event_link(moment, timeline.battery, line.event_id))
+        yield Interval(
+            begin, begin + float(lasted), each["life"], words, event_link(moment, timeline.battery, line.event_id)
+        )
 
 
 def _ages(timeline: Timeline, moment: Moment) -> Iterator[Interval]:

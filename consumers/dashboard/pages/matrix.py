@@ -88,9 +88,7 @@ def _row(name: str, lines: Sequence[Line], battery: Mapping[str, Any], moment: M
     )
 
 
-def _cell(
-    line: Line, check: Mapping[str, Any] | None, name: str, battery: Mapping[str, Any], moment: Moment
-) -> Markup:
+def _cell(line: Line, check: Mapping[str, Any] | None, name: str, battery: Mapping[str, Any], moment: Moment) -> Markup:
     """A passed check is a quiet sign; any other leads to its reasons."""
     if check is None:
         return _CELL["none"]
