@@ -197,7 +197,7 @@ class Demo:
         return server.url
 
     def fork(self) -> dict[str, Any]:
-        """Makes the devnet abandon its newest blocks, and with them what the newest alert was found in, if it is near."""
+        """Makes the devnet abandon its newest blocks, and with them what the newest alert was found in, if near."""
         with connect(self.database_url(), read_only=True) as connection:
             row = connection.execute(_NEWEST_ALERT, (NEAR_BLOCKS,)).fetchone()
         return _fork_below(self, row[0] if row else sys.maxsize)
