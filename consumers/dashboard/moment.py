@@ -37,7 +37,7 @@ class Moment(Struct, frozen=True, kw_only=True):
             if value is not None
         }
 
-    def link(self, path: str, **more: str) -> str:
+    def link(self, path: str, /, **more: str) -> str:
         """An address that keeps this moment."""
         query = urlencode(more | self.parameters())
         return f"{path}?{query}" if query else path
