@@ -3,6 +3,7 @@
 from typing import Final
 
 from consumers.dashboard.pages.alerts import alerts, one_alert
+from consumers.dashboard.pages.batteries import batteries
 from consumers.dashboard.pages.battery import battery
 from consumers.dashboard.pages.event import event
 from consumers.dashboard.pages.fleet import fleet
@@ -14,6 +15,7 @@ PAGES: Final[dict[str, PageMaker]] = {
     "/": fleet,
     "/alerts": alerts,
     "/alerts/{alert}": one_alert,
+    "/batteries": batteries,
     "/batteries/{deployment}/{battery_key}": battery,
     "/batteries/{deployment}/{battery_key}/events/{event_id}": event,
     "/queries": queries,
