@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from consumers.queries import QUERIES
-from consumers.queries.model import Moment, Query
+from consumers.queries.model import NOW, Moment, Query
 from consumers.queries.run import run
 from consumers.timeline import StepNotReached
 from deploy.postgres import EmbeddedPostgres
 from projections.database import Connection, connect
 from tests.consumers.labelled import BLOCKS_IN_A_STEP, Labelled, blocks_of, logged
+from tests.consumers.told import answered
 from tests.postgres import fresh_database
 from tests.projections.chain import TestChain, walk
 from tests.projections.judged_chain import DevnetLife, judging
@@ -38,8 +39,7 @@ def asked(query: Query, battery: str) -> dict[str, Any]:
 
 
 def said(connection: Connection, query: Query, moment: Moment, battery: str, **more: Any) -> list[dict[str, Any]]:
-    answer = run(connection, query, asked(query, battery) | more, moment)
-    return [dict(zip([column.name for column in answer.columns], row, strict=True)) for row in answer.rows]
+    return answered(connection, query.name, moment, **asked(query, battery) | more)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_as_of_a_step_it_is_what_tables_say_that_hold_no_more(
     url, step, _ = shorter
     more = {"compare_with": step} if name == "known-then" else {}
     with connect(frauds.url) as all_of_it, connect(url) as less:
-        then = said(less, QUERIES[name], Moment(), battery, **more)
+        then = said(less, QUERIES[name], NOW, battery, **more)
         again = said(all_of_it, QUERIES[name], Moment(known_at=step), battery, **more)
     if name == "known-then":  # when a step came to be known is the tables' own
         then, again = ([row | {"known_from": None} for row in rows] for rows in (then, again))
@@ -82,7 +82,7 @@ def test_as_of_a_slot_it_is_what_tables_say_that_saw_the_chain_so_far(
 ) -> None:
     url, _, slot = shorter
     with connect(frauds.url) as all_of_it, connect(url) as less:
-        then = said(less, QUERIES[name], Moment(), battery)
+        then = said(less, QUERIES[name], NOW, battery)
         again = said(all_of_it, QUERIES[name], Moment(as_of_slot=slot), battery)
     left_out = OF_KNOWLEDGE.get(name, set())
 
@@ -96,7 +96,7 @@ def test_as_of_a_slot_it_is_what_tables_say_that_saw_the_chain_so_far(
 def test_nearly_every_query_says_something_of_this_chain(frauds: Labelled, battery: str) -> None:
     """Or the tests above compare nothing. Some need what this devnet has not: old cars, two of a model, waste."""
     with connect(frauds.url) as connection:
-        silent = {name for name, query in QUERIES.items() if not said(connection, query, Moment(), battery)}
+        silent = {name for name, query in QUERIES.items() if not said(connection, query, NOW, battery)}
     assert silent <= {"below-floor", "fast-fading", "knees", "after-the-end", "unknown-passports"}
 
 
@@ -142,7 +142,7 @@ def test_what_was_known_then_shows_what_a_fork_took_back(database: str, tmp_path
         assert {row["transaction"] for row in rows if row["standing"] == "only then"} == gone
         assert {row["ended_by_step"] for row in rows if row["standing"] == "only then"} == {step + 1}
         assert all(row["ended_by_step"] is None for row in rows if row["standing"] == "both")
-        later = said(connection, query, Moment(), battery, compare_with=step)
+        later = said(connection, query, NOW, battery, compare_with=step)
         assert {row["transaction"] for row in later if row["standing"] == "only later"} == gone
     chain.close()
 
