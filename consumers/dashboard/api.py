@@ -14,7 +14,6 @@ from consumers.dashboard.endpoints import (
     Ask,
     AtMoment,
     Cursor,
-    Endpoint,
     Paged,
     Parameters,
     bad,
@@ -279,66 +278,3 @@ def series(connection: Connection, ask: Ask) -> SeriesAnswer:
             HTTPStatus.NOT_FOUND, "no-such-battery", f"nothing is known of battery {key} of {deployment} at that moment"
         )
     return SeriesAnswer(holds=found.holds, series=course_series(found, moment))
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path="/api/v1/steps",
-        name="steps",
-        answer=Steps,
-        run=steps,
-        parameters=StepsAsked,
-        summary="Steps of the log, newest first: runs of blocks, and rollbacks.",
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/v1/batteries/{deployment}/{battery_key}",
-        name="timeline",
-        answer=TimelinePart,
-        run=timeline,
-        parameters=Paged,
-        problems=(404,),
-        summary="Everything known of a battery, in the chain's order, with what each reading is worth.",
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/v1/batteries/{deployment}/{battery_key}/series",
-        name="series",
-        answer=SeriesAnswer,
-        run=series,
-        parameters=AtMoment,
-        problems=(404,),
-        summary="A battery's readings as columns, with its findings, commitments and ages as lanes.",
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/v1/alerts",
-        name="alerts",
-        answer=Alerts,
-        run=alerts,
-        parameters=AlertsAsked,
-        summary="Alerts, the gravest first.",
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/v1/alerts/{alert}",
-        name="alert",
-        answer=OneAlert,
-        run=alert,
-        parameters=AtMoment,
-        problems=(404,),
-        summary="One alert, with its evidence and what people did.",
-    ),
-    Endpoint(
-        method="POST",
-        path="/api/v1/alerts/{alert}/acts",
-        name="act",
-        answer=ActDone,
-        run=act,
-        body=ActAsked,
-        right="act",
-        problems=(404, 413, 415),
-        summary="Acknowledges, annotates or closes an alert, in the name of whoever asks.",
-    ),
-)

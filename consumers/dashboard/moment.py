@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 
+from consumers.queries.model import Moment as Asked
+from consumers.timeline import Finality
 from indexer.errors import ConfigurationError
 
 PARAMETERS: Final = ("as_of_slot", "as_of_step", "known_at")
@@ -41,6 +43,12 @@ class Moment(Struct, frozen=True, kw_only=True):
         """An address that keeps this moment."""
         query = urlencode(more | self.parameters())
         return f"{path}?{query}" if query else path
+
+
+def asked_at(moment: Moment, finality: Finality = "pending") -> Asked:
+    """The moment as queries, and the record of what was asked, have it."""
+    known_at: int | datetime | None = moment.known_at if moment.as_of_step is None else moment.as_of_step
+    return Asked(as_of_slot=moment.as_of_slot, known_at=known_at, finality=finality)
 
 
 NOW: Final = Moment()
