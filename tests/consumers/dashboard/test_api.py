@@ -7,6 +7,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema import Draft202012Validator
+from schemathesis.checks import not_a_server_error
 
 from consumers.client import Client
 from consumers.dashboard.openapi import describe
@@ -37,9 +38,10 @@ def test_the_description_is_an_openapi_document_and_its_schemas_are_schemas(open
 @pytest.mark.long
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_whatever_is_written_into_an_address_is_answered_by_the_schema(
-    opened: Dashboard, schema: Any, method: str, path: str
+    opened: Dashboard, schema: Any, method: str, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No 500, no answer that the description does not name, and what the schema allows is not refused as bad."""
+    monkeypatch.setattr("consumers.dashboard.server.MIN_STEP_SECONDS", 0.05)
     operation = schema[path][method]
 
     @settings(
@@ -53,7 +55,7 @@ def test_whatever_is_written_into_an_address_is_answered_by_the_schema(
     def ask(case: Any) -> None:
         answer = case.call(base_url=opened.url)
         assert answer.status_code != 500, answer.text
-        case.validate_response(answer)
+        case.validate_response(answer, excluded_checks=[not_a_server_error])  # 503 is an answer: come again
         if answer.status_code >= 400:
             assert answer.headers["content-type"][0] == "application/problem+json"
 
