@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from consumers.queries.model import DATA, Answer, BadParameter, Column, Data, Moment, Query
+from consumers.queries.model import DATA, NOW, Answer, BadParameter, Column, Data, Moment, Query
 from consumers.queries.run import TIMEOUT_SECONDS, run
 from consumers.timeline import Holds, plain
 from consumers.timeline import asking as in_our_words
@@ -106,7 +106,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     what: str
     parameters: Mapping[str, Any] = {}
-    moment: Moment = Moment()
+    moment: Moment = NOW
     form: str = ""  # of the answer, such as ``csv``
 
 
@@ -160,7 +160,7 @@ def ask(  # noqa: PLR0913 - who asks, what, about which moment
     asking: Asking,
     query: Query,
     parameters: Mapping[str, Any],
-    moment: Moment = Moment(),  # noqa: B008 frozen
+    moment: Moment = NOW,
     *,
     form: str = "",
     timeout_seconds: float = TIMEOUT_SECONDS,

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "follow": "deploy.commands.follow:follow",
     "project": "deploy.commands.project:project",
     "parked": "deploy.commands.parked:parked",
+    "up": "deploy.commands.up:up",
     "serve": "deploy.commands.serve:serve",
     "token": "deploy.commands.token:token",
     "status": "deploy.commands.status:status",

@@ -25,9 +25,9 @@ from consumers.dashboard.server import Parts
 from consumers.dashboard.sessions import Sessions
 from consumers.dashboard.tables import Tables, reader_connection
 from indexer.errors import ConfigurationError
-from projections.database import connect
+from projections.database import SCHEMA, connect
 from projections.migrate import migrate
-from projections.roles import make_roles
+from projections.roles import is_owned, make_roles
 
 log = structlog.get_logger(component="serve")
 
@@ -87,7 +87,8 @@ def prepare_tables(url: str) -> None:
     """What an embedded server needs before a reader can ask: the tables, and the roles. Raises SchemaMismatch."""
     with contextlib.closing(connect(url)) as connection:
         migrate(connection)
-        make_roles(connection)
+        if not is_owned(connection, SCHEMA):  # what they may is granted with each migration: once is enough
+            make_roles(connection)
 
 
 def fetch_assets() -> None:

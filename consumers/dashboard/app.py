@@ -19,12 +19,13 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from consumers.dashboard import api
+from consumers.dashboard.asking import list_handler, query_handler
 from consumers.dashboard.endpoints import Ask, Parameters, read_body, read_parameters, tagged
 from consumers.dashboard.feed import Event
 from consumers.dashboard.gate import Gate, Rules, is_ours, problem_response, read_cookie, set_cookie
 from consumers.dashboard.openapi import describe
 from consumers.dashboard.problems import Refused
-from consumers.dashboard.routes import PAGES
+from consumers.dashboard.routes import PAGES, RECORDED
 from consumers.dashboard.server import (
     Handler,
     Parts,
@@ -52,7 +53,10 @@ def make_app(parts: Parts, rules: Rules) -> Starlette:
         async with parts.feed:
             yield
 
-    pages = [Route(path, page_handler(parts, make), methods=["GET"]) for path, make in PAGES.items()]
+    pages = [
+        Route(path, page_handler(parts, make, recorded=path in RECORDED), methods=["GET"])
+        for path, make in PAGES.items()
+    ]
     endpoints = [Route(each.path, api_handler(parts, each), methods=[each.method]) for each in api.ENDPOINTS]
     app = Starlette(
         routes=[
@@ -67,6 +71,8 @@ def make_app(parts: Parts, rules: Rules) -> Starlette:
             Route("/api/v1/status", _status(parts), methods=["GET"]),
             Route("/api/v1/events", _events(parts), methods=["GET"]),
             Route("/api/v1/openapi.json", _openapi(), methods=["GET"]),
+            Route("/api/v1/queries", list_handler(parts), methods=["GET"]),
+            Route("/api/v1/queries/{query}", query_handler(parts), methods=["GET"]),
             *endpoints,
             *pages,
         ],

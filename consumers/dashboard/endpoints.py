@@ -3,7 +3,7 @@
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
 
@@ -89,26 +89,30 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     problems: tuple[int, ...] = ()  # beside those that every endpoint may have
 
 
-def read_parameters(request: Request, kind: type[_T]) -> _T:
-    """The address's parameters as a struct. Raises Refused, naming the parameter."""
+def read_pairs(request: Request, known: Collection[str] | None = None) -> dict[str, str]:
+    """The address's parameters, each once. Raises Refused, naming the parameter; ``known`` None: any name will do."""
     given = request.query_params.multi_items()
     names = [name for name, _ in given]
-    known = {field.encode_name for field in fields(kind)}  # type: ignore[arg-type]
-    for name in names:
-        if name not in known:
-            offered = ", ".join(sorted(known)) or "none"
-            raise bad(name, f"there is no parameter {name[:40]!r}: known are {offered}")
-        if names.count(name) > 1:
-            raise bad(name, f"{name} is given {names.count(name)} times: give it once")
-    values: dict[str, Any] = dict(given)
     for name, value in given:
-        if "\0" in value:
-            raise bad(name, f"{name} has a NUL character in it")
+        if known is not None and name not in known:
+            offered = ", ".join(sorted(known)) or "none"
+            raise bad(name[:80], f"there is no parameter {name[:40]!r}: known are {offered}")
+        if names.count(name) > 1:
+            raise bad(name[:80], f"{name[:40]} is given {names.count(name)} times: give it once")
+        if "\0" in value or "\0" in name:
+            raise bad(name[:80], f"{name[:40]!r} has a NUL character in it")
+    return dict(given)
+
+
+def read_parameters(request: Request, kind: type[_T]) -> _T:
+    """The address's parameters as a struct. Raises Refused, naming the parameter."""
+    found = fields(kind)  # type: ignore[arg-type]
+    values: dict[str, Any] = dict(read_pairs(request, [field.encode_name for field in found]))
+    # msgspec would read "null" as None, and "1e3" or " 5" as numbers: only digits are numbers here.
+    for field in found:
+        if field.encode_name in values and _is_number(field.type):
+            values[field.encode_name] = digits(field.encode_name, values[field.encode_name])
     try:
-        # msgspec would read "null" as None, and "1e3" or " 5" as numbers: only digits are numbers here.
-        for field in fields(kind):  # type: ignore[arg-type]
-            if field.encode_name in values and _is_number(field.type):
-                values[field.encode_name] = _digits(field.encode_name, values[field.encode_name])
         return msgspec.convert(values, kind, strict=True)
     except msgspec.ValidationError as error:
         wrong = str(error).rpartition("$.")[2].partition("`")[0]
@@ -119,7 +123,8 @@ def _is_number(kind: Any) -> bool:
     return "int" in str(kind) and "str" not in str(kind)
 
 
-def _digits(name: str, text: str) -> int:
+def digits(name: str, text: str) -> int:
+    """A whole number. Raises Refused."""
     if not (text.isascii() and text.isdecimal()) or len(text) > 19:
         raise bad(name, f"{name} is {text[:40]!r}: write a whole number from 0, in digits")
     return int(text)

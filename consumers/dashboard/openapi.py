@@ -10,7 +10,8 @@ from msgspec import NODEFAULT, UNSET
 from msgspec.structs import fields
 
 from consumers.dashboard.api import Status
-from consumers.dashboard.endpoints import Endpoint, Parameters
+from consumers.dashboard.asking import describe_queries
+from consumers.dashboard.endpoints import AtMoment, Endpoint, Parameters
 from consumers.dashboard.problems import MEDIA_TYPE, Problem
 
 REF: Final = "#/components/schemas/{name}"
@@ -62,6 +63,9 @@ def describe(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
             }
         },
     }
+    moment = _in_query(AtMoment, components)
+    problems = _responses({}, refs[id(Problem)], ())
+    paths |= describe_queries({status: said for status, said in problems.items() if status[0] in "45"}, moment)
     for each in endpoints:
         operation: dict[str, Any] = {
             "operationId": each.name,

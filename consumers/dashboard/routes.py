@@ -7,6 +7,7 @@ from consumers.dashboard.pages.batteries import batteries
 from consumers.dashboard.pages.battery import battery
 from consumers.dashboard.pages.event import event
 from consumers.dashboard.pages.fleet import fleet
+from consumers.dashboard.pages.queries import queries, query
 from consumers.dashboard.pages.system import system
 from consumers.dashboard.server import PageMaker
 
@@ -17,5 +18,10 @@ PAGES: Final[dict[str, PageMaker]] = {
     "/batteries": batteries,
     "/batteries/{deployment}/{battery_key}": battery,
     "/batteries/{deployment}/{battery_key}/events/{event_id}": event,
+    "/queries": queries,
+    "/queries/{query}": query,
     "/system": system,
 }
+
+RECORDED: Final = frozenset(("/queries/{query}",))
+"""Pages that write down what was asked: on a connection that may add to the record."""

@@ -87,12 +87,12 @@ def viewer_of(asker: Asker, parts: Parts) -> Viewer:
     )
 
 
-def page_handler(parts: Parts, make: PageMaker, right: Right = "read") -> Handler:
+def page_handler(parts: Parts, make: PageMaker, *, recorded: bool = False) -> Handler:
     """A page: asked for with a moment, made in a thread on a reader's connection, put into its frame."""
 
     async def handle(request: Request) -> Response:
         asker = asker_of(request)
-        demand(asker, right)
+        demand(asker, "read")
         moment = read_moment(request.query_params)
         query = {**request.query_params, **request.path_params}
         for name, value in query.items():
@@ -103,7 +103,8 @@ def page_handler(parts: Parts, make: PageMaker, right: Right = "read") -> Handle
         viewer = viewer_of(asker, parts)
 
         def work() -> tuple[Page, Holds]:
-            with parts.tables.reading() as connection:
+            lend = parts.tables.recording if recorded else parts.tables.reading
+            with lend() as connection:
                 _, holds = where(connection, moment)
                 return make(parts.layout, connection, moment, query, viewer), holds
 

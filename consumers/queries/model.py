@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from msgspec import Struct
 
@@ -17,7 +17,7 @@ Data = Literal["model", "statistic", "identity", "status", "condition", "finding
 
 ParameterKind = Literal["text", "integer", "number", "choice", "boolean", "hex", "battery", "step"]
 
-DATA: tuple[Data, ...] = get_args(Data)
+DATA: Final[tuple[Data, ...]] = get_args(Data)
 
 
 class BadParameter(ConfigurationError):
@@ -96,6 +96,10 @@ class Moment(Struct, frozen=True, kw_only=True):
     as_of_slot: int | None = None
     known_at: int | datetime | None = None
     finality: Finality = "pending"
+
+
+NOW: Final = Moment()
+"""At the last step that all tables hold, with everything that is on the chain."""
 
 
 class Answer(Struct, frozen=True, kw_only=True):

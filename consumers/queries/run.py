@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from psycopg import Cursor, errors
 from psycopg.rows import dict_row
 
-from consumers.queries.model import Answer, BadParameter, Column, Moment, NothingOfThatName, Query
+from consumers.queries.model import NOW, Answer, BadParameter, Column, Moment, NothingOfThatName, Query
 from consumers.queries.moment import find_moment, relations
 from consumers.queries.parameters import check_parameters
 from consumers.timeline import asking, find_batteries, near_matches
@@ -27,7 +27,7 @@ class TooSlow(Retryable):
     """The query took longer than it may."""
 
 
-def sql_of(query: Query, moment: Moment = Moment()) -> str:  # noqa: B008 frozen
+def sql_of(query: Query, moment: Moment = NOW) -> str:
     """The SQL that answers, with ``%(name)s`` where parameters are bound."""
     body = _SQL[query.name.replace("-", "_")]
     if not query.reads:
@@ -41,7 +41,7 @@ def run(
     connection: Connection,
     query: Query,
     parameters: Mapping[str, Any],
-    moment: Moment = Moment(),  # noqa: B008 frozen
+    moment: Moment = NOW,
     *,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Answer:

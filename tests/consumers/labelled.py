@@ -69,20 +69,28 @@ def blocks_of(made: Chain) -> list[Block]:
 
 
 @contextmanager
-def labelled(postgres: EmbeddedPostgres, folder: Path, kind: Kind = "weak", sizes: Sizes = SMALL) -> Iterator[Labelled]:
-    """Makes the chain, projects it in several steps with its verdicts, and judges its fleet."""
-    made = make(kind, sizes)
+def logged(folder: Path, url: str, kind: Kind, blocks: list[Block]) -> Iterator[TestChain]:
+    """A log of these blocks, several in a step, and tables that hold it with its verdicts."""
     profile = profile_of(kind)
-    url = fresh_database(postgres)
     with connect(url) as connection:
         migrate(connection)
         make_roles(connection)
     with closing(TestChain(folder / "log.db", _OfDevnet(profile))) as chain:
-        blocks = blocks_of(made)
         for start in range(0, len(blocks), BLOCKS_IN_A_STEP):
             chain.forward(blocks[start : start + BLOCKS_IN_A_STEP])
-        judging = Judging({profile.name: profile})
-        project(chain.log, url, judging=judging)
+        project(chain.log, url, judging=Judging({profile.name: profile}))
         with connect(url) as connection:
-            run_fleet(connection, judging)
+            connection.execute("ANALYZE")  # as a server of its own does after a minute
+        yield chain
+
+
+@contextmanager
+def labelled(postgres: EmbeddedPostgres, folder: Path, kind: Kind = "weak", sizes: Sizes = SMALL) -> Iterator[Labelled]:
+    """Makes the chain, projects it in several steps with its verdicts, and judges its fleet."""
+    made = make(kind, sizes)
+    url = fresh_database(postgres)
+    with logged(folder, url, kind, blocks_of(made)) as chain:
+        profile = profile_of(kind)
+        with connect(url) as connection:
+            run_fleet(connection, Judging({profile.name: profile}))
         yield Labelled(url, made, chain)
