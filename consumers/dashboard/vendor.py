@@ -12,7 +12,7 @@ import os
 import re
 import tarfile
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +26,9 @@ REGISTRY: Final = "https://registry.npmjs.org/"
 MAX_BYTES: Final = 16 * 1024 * 1024  # of one package
 TIMEOUT_SECONDS: Final = 30.0
 
-FILES: Final = {
+Wanted = Mapping[str, Mapping[str, str]]
+
+FILES: Final[Wanted] = {
     "htmx.org": {"package/dist/htmx.min.js": "htmx.js"},
     "uplot": {"package/dist/uPlot.iife.min.js": "uplot.js", "package/dist/uPlot.min.css": "uplot.css"},
 }
@@ -37,30 +39,33 @@ class AssetsUnavailable(Exception):
     """The registry gave nothing, or something else than what is locked. Pages work without: they lose what moves."""
 
 
-def missing() -> list[str]:
+def missing(files: Wanted = FILES, lock: Path = LOCK, folder: Path = FOLDER) -> list[str]:
     """Files that were never fetched, or belong to another lock file than the present one."""
-    if _marked() != _digest():
-        return [name for files in FILES.values() for name in files.values()]
-    return [name for files in FILES.values() for name in files.values() if not (FOLDER / name).exists()]
+    names = [name for each in files.values() for name in each.values()]
+    if _marked(folder) != _digest(lock):
+        return names
+    return [name for name in names if not (folder / name).exists()]
 
 
-def fetch(say: Callable[[str], None] = lambda _: None) -> None:
+def fetch(
+    say: Callable[[str], None] = lambda _: None, *, files: Wanted = FILES, lock: Path = LOCK, folder: Path = FOLDER
+) -> None:
     """Brings what is missing. Raises AssetsUnavailable; then nothing that was there before is changed."""
-    locked = json.loads(LOCK.read_text())["packages"]
+    locked = json.loads(lock.read_text())["packages"]
     found: dict[str, bytes] = {}
-    for package, files in FILES.items():
+    for package, names in files.items():
         entry = locked[f"node_modules/{package}"]
         say(f"{package} {entry['version']}")
-        found |= _extract(_download(package, entry["version"], entry["integrity"]), files, package)
+        found |= _extract(_download(package, entry["version"], entry["integrity"]), names, package)
     try:
-        FOLDER.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
         for name, content in found.items():
-            beside = FOLDER / f"{name}.{os.getpid()}"
+            beside = folder / f"{name}.{os.getpid()}"
             beside.write_bytes(content)
-            beside.replace(FOLDER / name)
-        (FOLDER / "lock.sha256").write_text(_digest())
+            beside.replace(folder / name)
+        (folder / "lock.sha256").write_text(_digest(lock))
     except OSError as error:
-        raise AssetsUnavailable(f"can't write into {FOLDER}: {error.strerror}") from error
+        raise AssetsUnavailable(f"can't write into {folder}: {error.strerror}") from error
 
 
 def registry() -> str:
@@ -95,7 +100,7 @@ def _download(package: str, version: str, integrity: str) -> bytes:
     return content
 
 
-def _extract(archive: bytes, files: dict[str, str], package: str) -> dict[str, bytes]:
+def _extract(archive: bytes, files: Mapping[str, str], package: str) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
         for path, name in files.items():
@@ -109,13 +114,13 @@ def _extract(archive: bytes, files: dict[str, str], package: str) -> dict[str, b
     return found
 
 
-def _digest() -> str:
-    return hashlib.sha256(LOCK.read_bytes()).hexdigest()
+def _digest(lock: Path) -> str:
+    return hashlib.sha256(lock.read_bytes()).hexdigest()
 
 
-def _marked() -> str:
+def _marked(folder: Path) -> str:
     try:
-        return (FOLDER / "lock.sha256").read_text()
+        return (folder / "lock.sha256").read_text()
     except OSError:
         return ""
 
