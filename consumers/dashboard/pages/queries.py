@@ -14,11 +14,10 @@ from consumers.dashboard.charts.scale import number
 from consumers.dashboard.layout import Layout, Page, Viewer
 from consumers.dashboard.moment import Moment, asked_at
 from consumers.queries import QUERIES, find_query
-from consumers.queries.model import Answer, Query
+from consumers.queries.model import Answer, BadParameter, Query
 from consumers.queries.run import sql_of
 from consumers.text import visible
 from consumers.timeline import Finality
-from indexer.errors import ConfigurationError
 from projections.database import Connection
 
 ROWS_SHOWN: Final = 500
@@ -83,9 +82,9 @@ def query(layout: Layout, connection: Connection, moment: Moment, query: Mapping
 
 
 def read_finality(text: str) -> Finality:
-    """Empty: everything. Raises ConfigurationError."""
+    """Empty: everything. Raises BadParameter."""
     if text and text not in _FINALITY:
-        raise ConfigurationError(f"finality is {text[:40]!r}: write one of {', '.join(_FINALITY)}")
+        raise BadParameter("finality", f"{text[:40]!r}: write one of {', '.join(_FINALITY)}")
     return _FINALITY[text or "pending"]
 
 

