@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 from psycopg.rows import dict_row
 
-from consumers.timeline import Holds, asking, find_batteries, plain
+from consumers.timeline import Holds, asking, find_batteries, plain, where_it_holds
 from indexer.errors import ConfigurationError
 from projections.alerts import NAME_BYTES
 from projections.database import Connection, load_queries
@@ -58,8 +58,19 @@ class Selection(Struct, frozen=True, kw_only=True):
     battery: str | None = None  # id (text or hex) or key
     rule: str | None = None
     name: str = ""  # first digits of the alert's name
+    search: str = ""  # part of a battery's id or a rule's name, or the first digits of an alert or its subject
     withdrawn: bool = False
     limit: int = 100
+
+
+class Count(Struct, frozen=True, kw_only=True):
+    """How many alerts that stand there are of one kind."""
+
+    rule: str
+    severity: str
+    state: State
+    alerts: int
+    not_final: int
 
 
 class Story(Struct, frozen=True):
@@ -84,11 +95,15 @@ def list_alerts(connection: Connection, selection: Selection) -> tuple[Holds, li
     parameters = _parameters(connection, selection)
     with asking(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        where = cursor.execute(_QUERIES["where_it_holds"]).fetchone()
-        holds = msgspec.convert(plain(where), Holds) if where else Holds(-1)
+        holds = where_it_holds(cursor, None, None)
         query = _QUERIES["list_withdrawn" if selection.withdrawn else "list_alerts"]
         rows = [plain(row) for row in cursor.execute(query, parameters)]
-    return holds, [_alert(row, holds) for row in rows]
+    return holds, [alert_of(row, holds) for row in rows]
+
+
+def alert_then(row: dict[str, Any], holds: Holds) -> Alert:
+    """An alert of a timeline of the past, by its row: what people did about it since is left out."""
+    return alert_of({**row, "subject": row["battery_key"], "subject_kind": "battery"}, holds)
 
 
 def find_alert(connection: Connection, name: str) -> tuple[Holds, list[Alert]]:
@@ -139,6 +154,14 @@ def do_act(connection: Connection, holds: Holds, alert: Alert, act: Act) -> str:
     return str(plain({"at": row[0]})["at"])
 
 
+def count_alerts(connection: Connection, holds: Holds, selection: Selection) -> list[Count]:
+    """All that stand, by kind, whatever states, severities and rule are selected: what there is to choose from."""
+    final = -1 if holds.final_height is None else holds.final_height
+    parameters = _parameters(connection, selection) | {"final_height": final}
+    with asking(), connection.cursor(row_factory=dict_row) as cursor:
+        return msgspec.convert(cursor.execute(_QUERIES["count_alerts"], parameters).fetchall(), list[Count])
+
+
 def count_open(connection: Connection) -> dict[str, int]:
     """Alerts that stand and that nobody closed, by severity."""
     with asking():
@@ -149,6 +172,7 @@ def _parameters(connection: Connection, selection: Selection) -> dict[str, Any]:
     name = selection.name.lower()
     if len(name) > 2 * NAME_BYTES or not all(digit in "0123456789abcdef" for digit in name):
         raise ConfigurationError(f"{selection.name[:80]!r} is no alert's name: up to {2 * NAME_BYTES} hex digits")
+    search = selection.search.strip().lower()
     keys = None
     if selection.battery is not None:
         keys = [bytes.fromhex(key) for _, key in find_batteries(connection, selection.battery)]
@@ -160,6 +184,8 @@ def _parameters(connection: Connection, selection: Selection) -> dict[str, Any]:
         "rule": selection.rule,
         "low": bytes.fromhex(name.ljust(2 * NAME_BYTES, "0")) if name else None,
         "high": bytes.fromhex(name.ljust(2 * NAME_BYTES, "f")) if name else None,
+        "search": search or None,
+        "search_rules": [rule.id for rule in RULES.values() if search in f"{rule.id} {rule.name}".lower()],
         "limit": selection.limit,
     }
 
@@ -173,7 +199,8 @@ def _subject(alert: Alert) -> dict[str, Any]:
     return {"battery_key": key, "deployment": alert.deployment, "rule": alert.rule}
 
 
-def _alert(row: dict[str, Any], holds: Holds) -> Alert:
+def alert_of(row: dict[str, Any], holds: Holds) -> Alert:
+    """An alert by its row, as any of the queries gives it."""
     rule = RULES.get(row["rule"])
     stage: Stage = _STAGES[holds.finality(row["first_height"])]
     withdrawn = None

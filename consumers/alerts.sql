@@ -13,6 +13,11 @@ SELECT encode(alert, 'hex') AS alert, deployment, subject, subject_kind, rule, s
    AND (%(battery_keys)s::bytea[] IS NULL OR battery_key = ANY (%(battery_keys)s))
    AND (%(rule)s::text IS NULL OR rule = %(rule)s)
    AND (%(low)s::bytea IS NULL OR alert BETWEEN %(low)s AND %(high)s)
+   AND (%(search)s::text IS NULL OR rule = ANY (%(search_rules)s) OR starts_with(encode(alert, 'hex'), %(search)s)
+        OR starts_with(subject, %(search)s)
+        OR EXISTS (SELECT FROM batteries WHERE batteries.battery_key = alert_states.battery_key
+                      AND batteries.deployment = alert_states.deployment AND known_until_step IS NULL
+                      AND position(%(search)s IN lower(battery_id_text)) > 0))
  ORDER BY array_position(ARRAY['critical', 'high', 'warning'], severity), last_height DESC, alert
  LIMIT %(limit)s;
 
@@ -50,13 +55,26 @@ SELECT encode(alert, 'hex') AS alert, deployment, subject, subject_kind, rule, s
    AND (%(battery_keys)s::bytea[] IS NULL OR battery_key = ANY (%(battery_keys)s))
    AND (%(rule)s::text IS NULL OR rule = %(rule)s)
    AND (%(low)s::bytea IS NULL OR alert BETWEEN %(low)s AND %(high)s)
+   AND (%(search)s::text IS NULL OR rule = ANY (%(search_rules)s) OR starts_with(encode(alert, 'hex'), %(search)s)
+        OR starts_with(subject, %(search)s)
+        OR EXISTS (SELECT FROM batteries WHERE batteries.battery_key = withdrawn.battery_key
+                      AND batteries.deployment = withdrawn.deployment AND known_until_step IS NULL
+                      AND position(%(search)s IN lower(battery_id_text)) > 0))
  ORDER BY withdrawn_at_step DESC, alert
  LIMIT %(limit)s;
 
--- where_it_holds --
--- The least over the partitions: what all of them hold.
-SELECT last_step AS step, slot, height, block, final_height, tip_height FROM checkpoints
- WHERE projection = 'timeline' ORDER BY last_step, partition LIMIT 1;
+-- count_alerts --
+-- Of those that stand: how many of each rule, severity, state and depth there are to choose from.
+SELECT rule, severity, state, count(*) AS alerts, count(*) FILTER (WHERE first_height > %(final_height)s) AS not_final
+  FROM alert_states
+ WHERE (%(deployment)s::text IS NULL OR deployment = %(deployment)s)
+   AND (%(battery_keys)s::bytea[] IS NULL OR battery_key = ANY (%(battery_keys)s))
+   AND (%(search)s::text IS NULL OR rule = ANY (%(search_rules)s) OR starts_with(encode(alert, 'hex'), %(search)s)
+        OR starts_with(subject, %(search)s)
+        OR EXISTS (SELECT FROM batteries WHERE batteries.battery_key = alert_states.battery_key
+                      AND batteries.deployment = alert_states.deployment AND known_until_step IS NULL
+                      AND position(%(search)s IN lower(battery_id_text)) > 0))
+ GROUP BY rule, severity, state;
 
 -- findings_of --
 -- What an alert was raised by, newest first: those that stand, then those that were retracted.

@@ -17,6 +17,11 @@ SELECT last_step AS step, slot, height, block, final_height, tip_height FROM che
  WHERE projection = 'timeline'
    AND partition = (SELECT partition FROM states WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s);
 
+-- least_checkpoint --
+-- The least over the partitions: what all of them hold.
+SELECT last_step AS step, slot, height, block, final_height, tip_height FROM checkpoints
+ WHERE projection = 'timeline' ORDER BY last_step, partition LIMIT 1;
+
 -- step --
 SELECT step, slot, height, block, final_height, tip_height FROM steps WHERE step = %(step)s;
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, LiteralString
 
 import msgspec
 from msgspec import Raw, Struct
-from psycopg import sql
+from psycopg import Cursor, sql
 from psycopg.rows import dict_row
 
 from consumers.as_of import Refolded, refold
@@ -261,7 +261,28 @@ def _value(value: Any) -> Any:
 
 def _query(name: str, as_of_step: int | None) -> sql.Composed:
     query: LiteralString = _QUERIES[name]
-    return sql.SQL(query).format(known=_NOW if as_of_step is None else _AFTER_STEP)
+    return sql.SQL(query).format(known=known(as_of_step))
+
+
+def known(as_of_step: int | None) -> sql.SQL:
+    """A condition on a row's span of knowledge: that it holds now, or held after the step in the parameter ``step``."""
+    return _NOW if as_of_step is None else _AFTER_STEP
+
+
+def where_it_holds(cursor: Cursor[dict[str, Any]], as_of_step: int | None, as_of_slot: int | None) -> Holds:
+    """Of an answer about many batteries: what all partitions hold, or what was known after a step.
+
+    Raises StepNotReached. The step is -1 where nothing was projected yet.
+    """
+    parameters = {"step": as_of_step}
+    found = cursor.execute(_QUERIES["least_checkpoint"]).fetchone()
+    position = plain(found) if found else {"step": -1}
+    if as_of_step is not None:
+        if as_of_step > position["step"]:
+            raise StepNotReached(f"the tables hold step {position['step']}, not yet {as_of_step}")
+        found = cursor.execute(_QUERIES["step"], parameters).fetchone()
+        position = plain(found) if found else {"step": as_of_step}
+    return msgspec.convert(position | {"as_of_slot": as_of_slot}, Holds)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The whole pipeline in one place: devnet, follower, log, worker, timeline, and a fork that is undone."""
+"""The whole pipeline in one place: devnet, follower, log, worker, dashboard, and a fork that is undone."""
 
 import json
 import subprocess
@@ -10,17 +10,20 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
+from msgspec.structs import replace
 from rich.console import Console
 from rich.text import Text
 
 from consumers.timeline import Line, Timeline, read_timeline
+from deploy.dashboard import TOKENS, ServeOptions, Server, parts_of, prepare_tables, read_address
 from deploy.database import database
 from deploy.devnet.control import ask
+from deploy.housekeeping import Housekeeping
 from deploy.profiles import read_profile
 from deploy.progress import ChainProgress
 from deploy.settings import EMBEDDED
 from deploy.timeline_view import add_line, lines_table, print_timeline
-from indexer.errors import CellwitnessError, OperatorMustAct, Retryable
+from indexer.errors import CellwitnessError, ConfigurationError, OperatorMustAct, Retryable
 from indexer.log.urls import open_log
 from indexer.protocol.profile import Profile
 from indexer.run import FollowOptions, run_follower
@@ -30,6 +33,13 @@ from projections.judging import Judging
 from projections.run import Progress as Projected
 from projections.run import Worker
 from projections.status import consistent_step
+
+LABELS: Final = "labels.ndjson"
+"""What the devnet really did, frauds and honest oddities, for whoever wants to check what was caught."""
+
+FRAUD_SHARE: Final = 0.08
+STALE_SECONDS: Final = 20.0  # the devnet makes four blocks a second
+FLEET_MINUTES: Final = 1.0
 
 MARK: Final = "devnet.log"
 """The first file that a demo makes in its folder."""
@@ -45,6 +55,12 @@ _RECENT: Final = """
        AND height > (SELECT min(height) FROM checkpoints) - %s
      ORDER BY height DESC LIMIT 1
 """
+_NEWEST_ALERT: Final = """
+    SELECT first_height FROM alerts
+     WHERE known_until_step IS NULL AND first_height > (SELECT min(height) FROM checkpoints) - %s
+     ORDER BY first_height DESC LIMIT 1
+"""
+NEAR_BLOCKS: Final = 100
 
 
 class DemoFailed(OperatorMustAct):
@@ -95,6 +111,10 @@ class Demo:
             "6",
             "--profile-out",
             str(self.folder / "devnet.toml"),
+            "--fraud-share",
+            str(FRAUD_SHARE),
+            "--labels-out",
+            str(self.folder / LABELS),
             *self._fleet,
         ]
         errors = self._life.enter_context((self.folder / MARK).open("w"))
@@ -136,8 +156,10 @@ class Demo:
     def start_worker(self) -> None:
         """Projects the log into an embedded PostgreSQL, verdicts too, until the demo ends."""
         profile = self._profile()
+        judging = Judging({profile.name: profile})
         url = self._life.enter_context(database(EMBEDDED, str(self.folder)))
         self.database_url = url
+        prepare_tables(url())
 
         def work() -> None:
             log = open_log(self.log_url)
@@ -145,7 +167,7 @@ class Demo:
                 Worker(
                     log,
                     lambda: connect(url()),
-                    judging=Judging({profile.name: profile}),
+                    judging=judging,
                     progress=lambda progress: setattr(self, "projected", progress),
                     stop=self._stopped.is_set,
                     pause=self._pause,
@@ -154,6 +176,37 @@ class Demo:
                 log.close()
 
         self._start("worker", work)
+        housekeeping = Housekeeping(
+            lambda: connect(url()), judging, fleet_minutes=FLEET_MINUTES, whole=lambda: _caught_up(self)
+        )
+        self._life.enter_context(housekeeping)
+
+    def start_dashboard(self, address: str) -> str:
+        """Serves the dashboard until the demo ends; where the port is taken, at another. Returns its URL."""
+        host, port = read_address(address)
+        options = ServeOptions(
+            host=host, port=port, token_file=self.folder / TOKENS, stale_seconds=STALE_SECONDS, connections=6
+        )
+        parts = self._life.enter_context(parts_of(self.database_url, options, self.fork))
+        try:
+            server = Server(parts, options)
+        except ConfigurationError:
+            server = Server(parts, replace(options, port=0))
+        self._life.callback(server.stop)
+        server.start()
+        return server.url
+
+    def fork(self) -> dict[str, Any]:
+        """Makes the devnet abandon its newest blocks, and with them what the newest alert was found in, if near."""
+        with connect(self.database_url(), read_only=True) as connection:
+            row = connection.execute(_NEWEST_ALERT, (NEAR_BLOCKS,)).fetchone()
+        return _fork_below(self, row[0] if row else sys.maxsize)
+
+    def stay(self) -> None:
+        """Until somebody ends it, or a part fails."""
+        while self._failure is None:
+            time.sleep(0.2)
+        raise self._failure
 
     def _pause(self, seconds: float) -> None:
         self._stopped.wait(seconds)
@@ -182,7 +235,7 @@ class Demo:
             time.sleep(0.05)
 
 
-def run_demo(demo: Demo, console: Console) -> None:
+def run_demo(demo: Demo, console: Console, address: str) -> None:
     """Shows the pipeline from an empty folder to a fork being undone."""
     _say(console, "1", "A devnet: batteries with software secure elements, and a year of their transactions")
     said = demo.start_devnet()
@@ -213,6 +266,8 @@ def run_demo(demo: Demo, console: Console) -> None:
             "dim",
         )
     )
+    _say(console, "4", "The dashboard: open it, and leave it open while the chain forks")
+    console.print(Text("  ") + Text(demo.start_dashboard(address), "bold underline"))
     with _reading(demo) as connection:
         _fork_before_ones_eyes(demo, console, connection)
 
@@ -224,13 +279,13 @@ def _fork_before_ones_eyes(demo: Demo, console: Console, connection: Connection)
         found[:] = _recent(connection)
         return bool(found)
 
-    _say(console, "4", "The timeline of a battery that was just read")
+    _say(console, "5", "The timeline of a battery that was just read")
     demo.wait_for(something_recent, "a reading near the tip")
     rollbacks = demo.followed.rollbacks if demo.followed else 0
     before = found[0]
     answer = _fork_below(demo, before.lines[-1].height)
     print_timeline(console, _tail(before))
-    _say(console, "5", f"The chain forks: its last {answer['depth']} blocks are abandoned, and another branch goes on")
+    _say(console, "6", f"The chain forks: its last {answer['depth']} blocks are abandoned, and another branch goes on")
     demo.wait_for(lambda: demo.followed is not None and demo.followed.rollbacks > rollbacks, "the rollback")
     assert demo.followed is not None
     step = demo.followed.step

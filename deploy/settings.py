@@ -134,7 +134,7 @@ def default_map(settings: Settings, origins: Mapping[str, str]) -> dict[str, dic
     """What click takes where a flag is not given: only what somebody set, so that each command's own default shows."""
     plain = msgspec.to_builtins(settings)
     given = {_PARAMETERS.get(key, key): plain[key] for key in origins if key != "kafka"}
-    flat: dict[str, Any] = dict.fromkeys(("follow", "status", "timeline", "verify", "judge"), given)
+    flat: dict[str, Any] = dict.fromkeys(("follow", "status", "timeline", "serve", "up", "verify", "judge"), given)
     # The follower's address is taken by the follower; how many partitions a new log gets is no choice among them.
     of_tables = {key: value for key, value in given.items() if key not in ("http", "partitions")}
     flat["project"], flat["rebuild"] = dict(of_tables), of_tables
@@ -143,6 +143,7 @@ def default_map(settings: Settings, origins: Mapping[str, str]) -> dict[str, dic
     flat["log"] = dict.fromkeys(("verify", "tail", "show", "canonical"), given)
     flat["alerts"] = dict.fromkeys(("ls", "show", "ack", "note", "close"), given)
     flat["fleet"] = {"judge": given}
+    flat["token"] = dict.fromkeys(("new", "ls", "revoke"), given)
     flat["query"] = {"run": given}
     flat["audit"] = dict.fromkeys(("query", "questions", "export", "statement", "replay"), given)
     flat["parked"] = dict.fromkeys(("ls", "show", "retry"), given)

@@ -1,10 +1,5 @@
-"""Text for a terminal."""
+"""Text for a terminal: the same words as on the dashboard's pages."""
 
-from consumers.text import short, visible
+from consumers.text import final_words, short, visible
 
 __all__ = ["final_words", "short", "visible"]
-
-
-def final_words(final_height: int | None) -> str:
-    """Up to which height nothing changes any more; a young chain has no such height."""
-    return "nothing final yet" if final_height is None or final_height < 0 else f"final up to height {final_height}"

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from consumers.telling import percent
 from deploy.text import short, visible
-from deploy.timeline_view import percent
 from indexer.events import Reading
 from indexer.protocol.cose import ALGORITHMS
 from projections.rules.catalogue import RULES

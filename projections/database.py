@@ -31,11 +31,16 @@ def connect(url: str, *, schema: str = SCHEMA, read_only: bool = False) -> Conne
             url, autocommit=True, connect_timeout=10, application_name="cellwitness", client_encoding="utf-8"
         )
         try:
-            # By SELECT and not as a start-up option: poolers refuse those.
-            connection.execute("SELECT set_config('search_path', quote_ident(%s), false)", (schema,))
-            connection.execute("SELECT set_config('timezone', 'UTC', false)")
+            prepare(connection, schema)
             connection.read_only = read_only
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def prepare(connection: Connection, schema: str = SCHEMA) -> None:
+    """Makes unqualified names the schema's and times UTC, for as long as the connection lasts."""
+    # By SELECT and not as a start-up option: poolers refuse those.
+    connection.execute("SELECT set_config('search_path', quote_ident(%s), false)", (schema,))
+    connection.execute("SELECT set_config('timezone', 'UTC', false)")

@@ -47,7 +47,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO cellwitness_auditor;
 -- is built anew. Whoever asks writes down what he asks, and neither when nor as whom: that is PostgreSQL's to say.
 REVOKE ALL ON SCHEMA cellwitness_people FROM PUBLIC;
 GRANT USAGE ON SCHEMA cellwitness_people TO cellwitness_auditor, cellwitness_alerter, cellwitness_reader;
-GRANT SELECT ON cellwitness_people.alert_acts TO cellwitness_auditor, cellwitness_alerter;
+GRANT SELECT ON cellwitness_people.alert_acts TO cellwitness_auditor, cellwitness_alerter, cellwitness_reader;
 GRANT INSERT ON cellwitness_people.alert_acts TO cellwitness_alerter;
 GRANT SELECT ON cellwitness_people.questions TO cellwitness_auditor;
 GRANT INSERT (who, profile, legal_basis, what, parameters, as_of_slot, known_at, finality, outcome, reason, step, slot,

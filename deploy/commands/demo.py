@@ -1,3 +1,4 @@
+import contextlib
 import shutil
 import signal
 import sys
@@ -7,6 +8,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from deploy.dashboard import DEFAULT_ADDRESS
 from deploy.database import embedded
 from deploy.demo import MARK, Demo, run_demo
 from deploy.logging import configure_logging
@@ -20,11 +22,15 @@ UNWATCHED_COLUMNS = 140
 @click.option("--history-years", default=1.0, show_default=True, type=click.FloatRange(0.05, 20), help="Made at start.")
 @click.option("--seed", default=1, show_default=True, help="The same seed makes the same chain.")
 @click.option("--folder", default=".cellwitness/demo", show_default=True, help="Where it works; made anew each time.")
+@click.option("--address", default=DEFAULT_ADDRESS, show_default=True, metavar="HOST:PORT", help="Of the dashboard.")
+@click.option("--stay/--no-stay", default=True, help="Go on until Ctrl-C, with the dashboard open.  [default: stay]")
 @click.option("--keep", is_flag=True, help="Leave the folder, to look at the log and the tables.")
-def demo(batteries: int, history_years: float, seed: int, folder: str, keep: bool) -> None:
-    """Shows the whole pipeline in a minute: devnet → follower → log → projection → timeline, and a fork undone.
+def demo(batteries: int, history_years: float, seed: int, folder: str, address: str, stay: bool, keep: bool) -> None:
+    """Shows the whole pipeline in a minute: devnet → follower → log → projection → dashboard, and a fork undone.
 
-    Needs no node, no database server and no network; everything is made in one folder, and gone at the end.
+    Some batteries of the fleet are frauds, labelled in the folder's labels.ndjson. It ends with the dashboard open, and
+    stays until Ctrl-C. Needs no node, no database server and no network (but once, for two scripts of the pages);
+    everything is made in one folder, and gone at the end.
 
     \b
     cellwitness demo --batteries 4 --history-years 0.2
@@ -38,7 +44,9 @@ def demo(batteries: int, history_years: float, seed: int, folder: str, keep: boo
     _remove(place)
     try:
         with Demo(place, batteries=batteries, history_years=history_years, seed=seed) as parts:
-            run_demo(parts, console)
+            run_demo(parts, console, address)
+            if stay:
+                _stay(parts, console)
     except KeyboardInterrupt:
         _remove(place)
         raise
@@ -47,6 +55,15 @@ def demo(batteries: int, history_years: float, seed: int, folder: str, keep: boo
     else:
         _remove(place)
     console.print(Text("\n  Step by step, with your own hands: the README's second part.", "dim"))
+
+
+def _stay(parts: Demo, console: Console) -> None:
+    console.print(
+        Text("\n  The dashboard stays open until Ctrl-C. Look at a rollback arrive there: its last button, or", "bold")
+    )
+    console.print(Text(f"    cellwitness devnet fork --ogmios {parts.ogmios} --depth 5"))
+    with contextlib.suppress(KeyboardInterrupt):
+        parts.stay()
 
 
 def _remove(place: Path) -> None:

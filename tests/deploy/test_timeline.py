@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from consumers.telling import percent
+from consumers.text import visible
 from deploy.postgres import EmbeddedPostgres
-from deploy.text import visible
-from deploy.timeline_view import percent, sparkline
+from deploy.timeline_view import sparkline
 from tests.postgres import fresh_database, postgres
 from tests.projections.chain import HOSTILE_IDS, Life, TestChain, battery_id, key_of, walk
 

@@ -8,7 +8,7 @@ import pytest
 from deploy.database import embedded
 from tests.endtoend.processes import Running, kill_whole, processes_that_name, run, wait_until
 
-SMALL = ("--history-years", "0.2", "--batteries", "4")
+SMALL = ("--history-years", "0.2", "--batteries", "4", "--address", "127.0.0.1:0", "--no-stay")
 
 
 def left_behind(folder: Path) -> list[str]:

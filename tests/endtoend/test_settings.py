@@ -38,6 +38,8 @@ REQUIRED: dict[tuple[str, ...], list[str]] = {
     ("query", "run"): ["silent"],
     ("audit", "query"): ["evidence"],
     ("schema", "check"): [__file__],
+    ("token", "new"): ["--name", "somebody"],
+    ("token", "revoke"): ["3f9c0a1b2c3d"],
     ("parked", "show"): ["urn:battery"],
     ("audit", "export"): ["urn:battery", "-o", "pack.zip"],
     ("audit", "verify"): ["pack.zip"],

@@ -1,0 +1,293 @@
+"""The page on a fleet: what is wrong in it, how it ages, what was read, and what nobody can see here."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Final
+
+from markupsafe import Markup
+from msgspec import Struct
+
+from consumers.dashboard.api import where
+from consumers.dashboard.charts.bars import Column, Part, columns, row
+from consumers.dashboard.charts.fade import Slice, Stand, fade_chart
+from consumers.dashboard.charts.scale import Scale, number, scale_of
+from consumers.dashboard.layout import Layout, Page, Viewer
+from consumers.dashboard.moment import Moment
+from consumers.dashboard.pages.links import alerts_link, batteries_link, battery_link
+from consumers.fleet import Accused, Day, Fleet, Model, Newest, Period, Raised, Tenth, read_fleet
+from consumers.lives import VERDICTS
+from projections.database import Connection
+from projections.rules.catalogue import RULES
+
+PANELS: Final = 24
+"""Models with a chart of their own; the others stand in the table."""
+
+MARKS: Final = 150
+"""Batteries marked in one panel; of more, those with alerts."""
+
+ACCUSED: Final = 12
+SEVERITIES: Final = ("critical", "high", "warning")
+RESULTS: Final = ("passed", "not_assessable", "failed")
+RESULT_WORDS: Final = {"passed": "passed", "not_assessable": "not assessable", "failed": "failed"}
+SILENCES: Final[tuple[tuple[int, str], ...]] = (
+    (1, "within a day"),
+    (7, "within a week"),
+    (30, "within a month"),
+    (90, "within 3 months"),
+    (180, "within 6 months"),
+    (10**6, "longer ago"),
+)
+_LENGTH: Final[dict[Period, timedelta]] = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(days=7),
+    "month": timedelta(days=31),
+}
+
+
+class Panel(Struct, frozen=True, kw_only=True):
+    """A model: its chart and its numbers."""
+
+    model: Model
+    name: str
+    href: str
+    chart: Markup | None
+    median: float | None  # SoH now, percent
+    fade: float | None  # percentage points lost per 100 cycles, by the medians of its first and last tenth
+    accused: int  # batteries with an alert
+    severity: str | None
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """A row of counts with a bar."""
+
+    href: str
+    name: str
+    words: str
+    bar: Markup
+    count: int
+    severity: str = ""
+    not_final: int = 0
+    parts: tuple[tuple[str, int, str], ...] = ()  # class, count, address
+
+
+def fleet(layout: Layout, connection: Connection, moment: Moment, query: Mapping[str, str], viewer: Viewer) -> Page:
+    del query, viewer
+    step, _ = where(connection, moment)
+    return fleet_page(layout, read_fleet(connection, step, as_of_slot=moment.as_of_slot), moment)
+
+
+def fleet_page(layout: Layout, fleet: Fleet, moment: Moment) -> Page:
+    """The whole page."""
+    panels = tuple(_panels(fleet, moment))
+    severities = {name: sum(r.alerts for r in fleet.raised if r.severity == name) for name in SEVERITIES}
+    body = layout.part(
+        "fleet.html",
+        fleet=fleet,
+        moment=moment,
+        panels=panels[:PANELS],
+        others=panels[PANELS:],
+        severities=[(name, count, alerts_link(moment, severity=name)) for name, count in severities.items()],
+        raised=_raised(fleet.raised, moment),
+        accused=_accused(fleet, moment)[:ACCUSED],
+        accused_count=len(fleet.accused),
+        days=_days(fleet, moment),
+        day_rows=fleet.days[::-1],
+        mix=_mix(fleet, moment),
+        silent=_silent(fleet, moment),
+        batteries=sum(model.batteries for model in fleet.models),
+        unread=sum(model.batteries - model.batteries_read for model in fleet.models),
+        counted=sum(each.readings for each in fleet.tenths),
+        no_passport=sum(model.batteries for model in fleet.models if model.model is None),
+        all_batteries=batteries_link(moment),
+        links={"unread": batteries_link(moment, silent="never"), "rejected": batteries_link(moment, worth="rejected")},
+    )
+    return Page(title="Fleet", section="fleet", body=body)
+
+
+def _panels(fleet: Fleet, moment: Moment) -> Iterator[Panel]:
+    tenths = {model: tuple(group) for model, group in groupby(fleet.tenths, key=lambda each: each.model)}
+    newest: dict[str | None, list[Newest]] = {}
+    for each in fleet.newest:
+        newest.setdefault(each.model, []).append(each)
+    accused = {(each.deployment, each.battery_key): each for each in fleet.accused}
+    soh = scale_of((q / 100 for each in fleet.tenths for q in (each.soh_bp[0], each.soh_bp[4])), room=0.05)
+    soh = Scale(max(0.0, soh.low), min(120.0, soh.high))
+    made = [
+        _panel(at, model, tenths.get(model.model, ()), newest.get(model.model, []), accused, soh, moment)
+        for at, model in enumerate(fleet.models)
+        if model.batteries_read
+    ]
+    yield from sorted(made, key=lambda panel: (-panel.accused / panel.model.batteries, panel.name))
+
+
+def _panel(  # noqa: PLR0913, PLR0917 - all that one panel shows
+    at: int,
+    model: Model,
+    tenths: Sequence[Tenth],
+    newest: Sequence[Newest],
+    accused: dict[tuple[str, str], Accused],
+    soh: Scale,
+    moment: Moment,
+) -> Panel:
+    name = model.model or "no passport"
+    found = [(each, accused.get((each.deployment, each.battery_key))) for each in newest]
+    marked = found if len(found) <= MARKS else [each for each in found if each[1]][:MARKS]
+    slices = [_slice(name, model.model, each, moment) for each in tenths]
+    stands = [_stand(each, against, moment) for each, against in marked]
+    high = max((each.cycles_high for each in tenths), default=0)
+    fade = None
+    if len(tenths) > 1 and tenths[-1].cycles - tenths[0].cycles >= 1:
+        fade = (tenths[0].soh_bp[2] - tenths[-1].soh_bp[2]) / (tenths[-1].cycles - tenths[0].cycles)
+    middle = sorted(each.soh_bp for each in newest)
+    severities = [against.severity for _, against in found if against]
+    return Panel(
+        model=model,
+        name=name,
+        href=batteries_link(moment, model=model.model or "", passport="no" if model.model is None else ""),
+        chart=fade_chart(f"fade-{at}", name, slices, stands, soh, high) if tenths else None,
+        median=middle[len(middle) // 2] / 100 if middle else None,
+        fade=fade,
+        accused=len(severities),
+        severity=next((each for each in SEVERITIES if each in severities), None),
+    )
+
+
+def _slice(name: str, model: str | None, tenth: Tenth, moment: Moment) -> Slice:
+    low, quarter, median, upper, high = (each / 100 for each in tenth.soh_bp)
+    return Slice(
+        tenth.cycles,
+        (low, quarter, median, upper, high),
+        f"{name}, {tenth.cycles_low} to {tenth.cycles_high} cycles: median {median:.1f} %, half within "
+        f"{quarter:.1f} to {upper:.1f} %, nine tenths within {low:.1f} to {high:.1f} %; {tenth.readings} readings of "
+        f"{tenth.batteries} batteries",
+        batteries_link(moment, model=model or "", cycles_from=str(tenth.cycles_low), cycles_to=str(tenth.cycles_high)),
+    )
+
+
+def _stand(newest: Newest, accused: Accused | None, moment: Moment) -> Stand:
+    name = newest.battery_id_text or newest.battery_key[:10]
+    found = f"; found: {', '.join(accused.rules)}" if accused else ""
+    return Stand(
+        newest.cycle_count,
+        newest.soh_bp / 100,
+        accused.severity if accused else None,
+        f"{name}: {newest.soh_bp / 100:.2f} % at {newest.cycle_count} cycles{found}",
+        battery_link(moment, newest.deployment, newest.battery_key),
+    )
+
+
+def _raised(raised: Sequence[Raised], moment: Moment) -> list[Row]:
+    greatest = max((each.alerts for each in raised), default=1)
+    rules: dict[str, list[Raised]] = {}
+    for each in raised:
+        rules.setdefault(each.rule, []).append(each)
+
+    def gravity(item: tuple[str, list[Raised]]) -> tuple[int, int]:
+        return min(SEVERITIES.index(each.severity) for each in item[1]), -sum(each.alerts for each in item[1])
+
+    rows = []
+    for rule, found in sorted(rules.items(), key=gravity):
+        counts = {each.severity: each.alerts for each in found}
+        total = sum(counts.values())
+        known = RULES.get(rule)
+        name = known.name if known else "an earlier rule"
+        parts = [Part(severity, counts.get(severity, 0)) for severity in SEVERITIES]
+        rows.append(
+            Row(
+                href=alerts_link(moment, rule=rule),
+                name=f"{rule} {name}",
+                words=known.meaning if known else "",
+                bar=row(parts, max(greatest, total), f"{total} alerts"),
+                count=total,
+                severity=min(counts, key=SEVERITIES.index),
+                not_final=sum(each.not_final for each in found),
+            )
+        )
+    return rows
+
+
+def _accused(fleet: Fleet, moment: Moment) -> list[tuple[Accused, Newest | None, str]]:
+    newest = {(each.deployment, each.battery_key): each for each in fleet.newest}
+    worst = sorted(fleet.accused, key=lambda each: (-each.critical, -each.high, -each.warning, each.battery_key))
+    return [
+        (each, newest.get((each.deployment, each.battery_key)), battery_link(moment, each.deployment, each.battery_key))
+        for each in worst
+    ]
+
+
+def _days(fleet: Fleet, moment: Moment) -> Markup | None:
+    if not fleet.days:
+        return None
+    series = [_column(each, fleet.period, moment) for each in fleet.days]
+    until = max(fleet.days[-1].day.timestamp() + _LENGTH[fleet.period].total_seconds(), fleet.at.timestamp())
+    total = sum(each.readings for each in fleet.days)
+    desc = f"{total} readings in {len(fleet.days)} columns of a {fleet.period} each, by what they are worth."
+    return columns("days", f"Readings per {fleet.period}", desc, series, until)
+
+
+def _column(day: Day, period: Period, moment: Moment) -> Column:
+    began = f"{day.day:%Y-%m-%d %H:%M}" if period == "hour" else f"{day.day:%Y-%m-%d}"
+    said = f"{day.passed} passed, {day.failed} failed, {day.not_assessable} not assessable, {day.rejected} rejected"
+    return Column(
+        day.day.timestamp(),
+        (
+            Part("passed", day.passed),
+            Part("not_assessable", day.not_assessable),
+            Part("failed", day.failed),
+            Part("rejected", day.rejected),
+        ),
+        f"{period} of {began}: {said}",
+        batteries_link(moment, read_from=str(day.first_slot), read_to=str(day.last_slot)),
+    )
+
+
+def _mix(fleet: Fleet, moment: Moment) -> list[Row]:
+    rows = []
+    for verdict in VERDICTS:
+        found = {each.result: each for each in fleet.mix if each.verdict == verdict}
+        counts = [(result, found[result].readings if result in found else 0) for result in RESULTS]
+        total = sum(count for _, count in counts)
+        if not total:
+            continue
+        said = ", ".join(f"{number(count)} {RESULT_WORDS[result]}" for result, count in counts)
+        rows.append(
+            Row(
+                href=batteries_link(moment, verdict=verdict, result="failed"),
+                name=verdict,
+                words=said,
+                bar=row([Part(result, count) for result, count in counts], total, f"{verdict}: {said}"),
+                count=total,
+                parts=tuple(
+                    (result, count, batteries_link(moment, verdict=verdict, result=result)) for result, count in counts
+                ),
+            )
+        )
+    return rows
+
+
+def _silent(fleet: Fleet, moment: Moment) -> list[Row]:
+    """Batteries by the time since their newest reading that counts, up to where the page speaks."""
+    ages = [_days_between(each.time, fleet.at) for each in fleet.newest]
+    never = sum(model.batteries for model in fleet.models) - len(ages)
+    counts, least = [], 0.0
+    for days, words in SILENCES:
+        counts.append((words, str(days), sum(least <= age < days for age in ages)))
+        least = days
+    counts.append(("never", "never", never))
+    greatest = max((count for _, _, count in counts), default=1)
+    return [
+        Row(
+            href=batteries_link(moment, silent=silent),
+            name=words,
+            words="",
+            bar=row([Part("plain", count)], greatest, f"{count} batteries"),
+            count=count,
+        )
+        for words, silent, count in counts
+    ]
+
+
+def _days_between(earlier: datetime, later: datetime) -> float:
+    return max(0.0, (later - earlier).total_seconds() / 86_400)

@@ -1,0 +1,181 @@
+"""A fleet in numbers, now or in the past: models and how they fade, days, verdicts, alerts, who was not read lately.
+
+Reads, never writes; all answers of one call are of one moment.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, LiteralString, TypeVar
+
+import msgspec
+from msgspec import Struct
+from psycopg import Cursor, sql
+from psycopg.rows import dict_row
+
+from consumers.timeline import Holds, asking, known, plain, where_it_holds
+from projections.database import Connection, load_queries
+
+Period = Literal["hour", "day", "week", "month"]
+
+PERIODS: Final[tuple[tuple[Period, timedelta], ...]] = (
+    ("hour", timedelta(days=3)),
+    ("day", timedelta(days=100)),
+    ("week", timedelta(days=800)),
+    ("month", timedelta.max),
+)
+"""How readings are counted together, by the time that they span: never more columns than a phone can show."""
+
+_T = TypeVar("_T")
+_QUERIES: Final = load_queries("consumers", "fleet.sql")
+
+
+class Model(Struct, frozen=True, kw_only=True):
+    """A model by its passports; ``model`` None: batteries without one."""
+
+    model: str | None
+    manufacturer: str | None
+    chemistry: str | None
+    batteries: int
+    batteries_read: int
+    readings: int
+
+
+class Tenth(Struct, frozen=True, kw_only=True):
+    """Readings that count within one tenth of a model's range of cycles."""
+
+    model: str | None
+    tenth: int
+    readings: int
+    batteries: int
+    cycles_low: int
+    cycles_high: int
+    cycles: float  # mean
+    soh_bp: tuple[float, float, float, float, float]  # quantiles 5, 25, 50, 75 and 95 %
+
+
+class Newest(Struct, frozen=True, kw_only=True):
+    """A battery at its newest reading that counts."""
+
+    deployment: str
+    battery_key: str
+    battery_id_text: str | None
+    model: str | None
+    soh_bp: int
+    cycle_count: int
+    slot: int
+    time: datetime
+
+
+class Day(Struct, frozen=True, kw_only=True):
+    """Readings within one period by what they are worth."""
+
+    day: datetime
+    passed: int
+    failed: int  # one of the four verdicts at least
+    not_assessable: int
+    rejected: int  # by the chain
+    first_slot: int
+    last_slot: int
+
+    @property
+    def readings(self) -> int:
+        return self.passed + self.failed + self.not_assessable + self.rejected
+
+
+class Mix(Struct, frozen=True, kw_only=True):
+    """How many readings, of how many batteries, have one result in one of the four verdicts."""
+
+    verdict: str
+    result: str
+    readings: int
+    batteries: int
+
+
+class Raised(Struct, frozen=True, kw_only=True):
+    """Alerts of one rule and severity that stand; now: that nobody closed."""
+
+    rule: str
+    severity: str
+    alerts: int
+    acknowledged: int
+    not_final: int  # a rollback may still take them back
+
+
+class Accused(Struct, frozen=True, kw_only=True):
+    """What was found about a battery: rules by how grave it is, each once."""
+
+    deployment: str
+    battery_key: str
+    critical: int
+    high: int
+    warning: int
+    rules: tuple[str, ...]
+
+    @property
+    def severity(self) -> str:
+        """The greatest."""
+        return "critical" if self.critical else "high" if self.high else "warning"
+
+
+class Fleet(Struct, frozen=True, kw_only=True):
+    """All that the page on a fleet says."""
+
+    holds: Holds
+    at: datetime  # the chain's time up to which it speaks: of the newest reading; 1970 without one
+    models: tuple[Model, ...]
+    tenths: tuple[Tenth, ...]
+    newest: tuple[Newest, ...]
+    period: Period
+    days: tuple[Day, ...]
+    mix: tuple[Mix, ...]
+    raised: tuple[Raised, ...]
+    accused: tuple[Accused, ...]
+    rejected: int
+    unproven: int
+    readings: int
+
+
+def read_fleet(connection: Connection, as_of_step: int | None = None, *, as_of_slot: int | None = None) -> Fleet:
+    """The fleet of all deployments. Raises StepNotReached, SchemaMismatch, DatabaseUnwell."""
+    with asking(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        holds = where_it_holds(cursor, as_of_step, as_of_slot)
+        final = -1 if holds.final_height is None else holds.final_height
+        asked = _Asked(cursor, as_of_step, {"step": as_of_step, "slot": as_of_slot, "final_height": final})
+        first, last = asked.rows("span")[0].values()
+        period = _period(last - first) if first else "day"
+        is_now = as_of_step is None and as_of_slot is None
+        seen = asked.rows("rejected_seen")[0]
+        return Fleet(
+            holds=holds,
+            at=last or datetime.fromtimestamp(0, UTC),
+            models=asked.structs("models", tuple[Model, ...]),
+            tenths=asked.structs("fade", tuple[Tenth, ...]),
+            newest=asked.structs("newest", tuple[Newest, ...]),
+            period=period,
+            days=asked.structs("days", tuple[Day, ...], period=period),
+            mix=asked.structs("verdict_mix", tuple[Mix, ...]),
+            raised=asked.structs("alerts_now" if is_now else "alerts_then", tuple[Raised, ...]),
+            accused=asked.structs("accused", tuple[Accused, ...]),
+            rejected=seen["rejected"],
+            unproven=seen["unproven"],
+            readings=seen["readings"],
+        )
+
+
+class _Asked:
+    """Queries of one moment."""
+
+    def __init__(self, cursor: Cursor[dict[str, Any]], as_of_step: int | None, parameters: dict[str, Any]) -> None:
+        self._cursor, self._known, self._parameters = cursor, known(as_of_step), parameters
+
+    def rows(self, name: str, **more: Any) -> list[dict[str, Any]]:
+        query: LiteralString = _QUERIES[name]
+        composed = sql.SQL(query).format(known=self._known)
+        return self._cursor.execute(composed, self._parameters | more).fetchall()
+
+    def structs(self, name: str, kind: type[_T], **more: Any) -> _T:
+        return msgspec.convert([plain(row) for row in self.rows(name, **more)], kind)
+
+
+def _period(span: timedelta) -> Period:
+    return next(period for period, greatest in PERIODS if span <= greatest)
