@@ -59,7 +59,7 @@ class Selection(Struct, frozen=True, kw_only=True):
     rule: str | None = None
     name: str = ""  # first digits of the alert's name
     withdrawn: bool = False
-    limit: int = 100
+    limit: int | None = 100
 
 
 class Story(Struct, frozen=True):
@@ -81,9 +81,15 @@ class Act(Struct, frozen=True):
 
 def list_alerts(connection: Connection, selection: Selection) -> tuple[Holds, list[Alert]]:
     """Alerts, the gravest first, and where the answer holds. Raises ConfigurationError for what can't be a name."""
+    with asking(), connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        return read_alerts(connection, selection)
+
+
+def read_alerts(connection: Connection, selection: Selection) -> tuple[Holds, list[Alert]]:
+    """As ``list_alerts``, in a transaction of the caller's."""
     parameters = _parameters(connection, selection)
-    with asking(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    with connection.cursor(row_factory=dict_row) as cursor:
         where = cursor.execute(_QUERIES["where_it_holds"]).fetchone()
         holds = msgspec.convert(plain(where), Holds) if where else Holds(-1)
         query = _QUERIES["list_withdrawn" if selection.withdrawn else "list_alerts"]

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "status": "deploy.commands.status:status",
     "timeline": "deploy.commands.timeline:timeline",
     "alerts": "deploy.commands.alerts:alerts",
+    "alert": "deploy.commands.alert:alert",
     "fleet": "deploy.commands.fleet:fleet",
     "verify": "deploy.commands.verify:verify",
     "judge": "deploy.commands.judge:judge",
