@@ -1,4 +1,4 @@
-"""What people ask the outbox, and tell it: what waits, what failed, which route takes an alert and why, try it again."""
+"""What people ask the outbox, and tell it: what waits and why, which route takes an alert, try it again."""
 
 import time
 from typing import Any
@@ -135,7 +135,7 @@ def _span(key: str | None) -> dict[str, bytes | None]:
 
 
 def send_test(alerting: Alerting, route: str, now: str) -> dict[str, Outcome]:
-    """Sends a message that says that it is a test to each sink of a route, past the outbox. By sink, what became of it."""
+    """Sends a message marked as a test to each sink of a route, past the outbox. By sink, what became of it."""
     outcomes: dict[str, Outcome] = {}
     for name in alerting.routes[route].sinks:
         sink = alerting.sinks[name]

@@ -21,6 +21,10 @@ from indexer.errors import ConfigurationError
 MOST_ERROR_BYTES: Final = 500
 """Of what a refusing receiver says; the rest of an answer is not read, however long it is."""
 
+_A_STEP: Final = 0.9
+"""Of the deadline, for one step of the conversation: a connection whose handshake stalls is closed in order then, while
+one that is cut off at the deadline itself is left to the garbage collector."""
+
 PASSING: Final = frozenset((408, 421, 425, 429))
 """Answers below 500 that another try may change. Source: RFC 9110, RFC 8470, RFC 6585."""
 
@@ -64,10 +68,7 @@ def trust(sink: AnySink) -> ssl.SSLContext:
 
 def send(sink: AnySink, tls: ssl.SSLContext, key: str, body: bytes, now: float) -> Outcome:
     """Tries once. ``now`` is Unix time, for the signature."""
-    try:
-        outcome = asyncio.run(_within_deadline(sink, tls, key, body, now))
-    except TimeoutError:
-        outcome = TryAgain(f"no answer within {sink.timeout_seconds:g} s")
+    outcome = asyncio.run(_attempt(sink, tls, key, body, now))
     match outcome:
         case Delivered():
             return outcome
@@ -75,9 +76,21 @@ def send(sink: AnySink, tls: ssl.SSLContext, key: str, body: bytes, now: float) 
             return _without_secrets(outcome, sink)
 
 
+async def _attempt(sink: AnySink, tls: ssl.SSLContext, key: str, body: bytes, now: float) -> Outcome:
+    try:
+        return await _within_deadline(sink, tls, key, body, now)
+    except TimeoutError:
+        return TryAgain(f"no answer within {sink.timeout_seconds:g} s")
+    finally:
+        await asyncio.sleep(
+            0
+        )  # a connection that was given up is closed in the loop's next round, and this is the last
+
+
 async def _within_deadline(sink: AnySink, tls: ssl.SSLContext, key: str, body: bytes, now: float) -> Outcome:
     # One deadline over all: a receiver that sends a byte now and then would never meet a time-out of each read.
     async with asyncio.timeout(sink.timeout_seconds):
+        same = {"Idempotency-Key": key}
         match sink:
             case Webhook():
                 timestamp = int(now)
@@ -86,22 +99,23 @@ async def _within_deadline(sink: AnySink, tls: ssl.SSLContext, key: str, body: b
                     "webhook-timestamp": str(timestamp),
                     "webhook-signature": sign(sink.secret, key, timestamp, body),
                 }
-                return await _post(sink.url, tls, key, body, headers)
+                return await _post(sink.url, tls, body, same | headers, sink.timeout_seconds)
             case Slack():
-                return await _post(sink.url, tls, key, body, {})
+                return await _post(sink.url, tls, body, same, sink.timeout_seconds)
             case Alertmanager():
                 url = sink.url.rstrip("/") + "/api/v2/alerts"
-                return await _post(url, tls, key, body, _authorization(sink))
+                return await _post(url, tls, body, same | _authorization(sink), sink.timeout_seconds)
             case Mail():
                 return await _mail(sink, tls, body)
 
 
-async def _post(url: str, tls: ssl.SSLContext, key: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
-    said = {"Content-Type": "application/json", "User-Agent": "cellwitness", "Idempotency-Key": key, **headers}
+async def _post(
+    url: str, tls: ssl.SSLContext, body: bytes, headers: Mapping[str, str], deadline_seconds: float
+) -> Outcome:
+    said = {"Content-Type": "application/json", "User-Agent": "cellwitness", **headers}
     try:
         async with (
-            # No time-out of its own: the deadline is one for all.
-            httpx.AsyncClient(verify=tls, timeout=None, follow_redirects=False) as client,  # noqa: S113
+            httpx.AsyncClient(verify=tls, timeout=_A_STEP * deadline_seconds, follow_redirects=False) as client,
             client.stream("POST", url, content=body, headers=said) as answer,
         ):
             if answer.is_success:
@@ -109,6 +123,8 @@ async def _post(url: str, tls: ssl.SSLContext, key: str, body: bytes, headers: M
             return _refusal(answer, await _beginning(answer))
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         return Refused(f"its address can't be used: {error}")
+    except httpx.TimeoutException:
+        raise TimeoutError from None
     except httpx.HTTPError as error:
         return TryAgain(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
 
