@@ -48,12 +48,8 @@ def print_explanation(console: Console, said: Explanation) -> None:
     for each in said.story:
         became = f"not sent: {each['dropped']}" if each["dropped"] else each["state"] or "held"
         error = f", {visible(each['last_error'])}" if each["last_error"] else ""
-        console.print(
-            Text(
-                f"  {each['noted_at'][:19]}  {each['kind']:<11} {each['severity']:<8} {each['route']} to {each['sink']}: "
-                f"{became}{error} ({each['key'][:SHORT]})"
-            )
-        )
+        what = f"{each['kind']:<11} {each['severity']:<8} {each['route']} to {each['sink']}"
+        console.print(Text(f"  {each['noted_at'][:19]}  {what}: {became}{error} ({each['key'][:SHORT]})"))
 
 
 def print_outbox(console: Console, sends: list[dict[str, Any]], held: list[dict[str, Any]]) -> None:
