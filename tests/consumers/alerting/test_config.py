@@ -27,7 +27,7 @@ def test_the_documented_file_is_read_with_every_kind_of_sink(tmp_path: Path) -> 
         (tmp_path / name).write_text("a secret of many bytes\n")
     file = tmp_path / "alerting.toml"
     file.write_text(text.replace("/run/secrets/", f"{tmp_path}/"))
-    found = read_alerting(file, {"CELLWITNESS_SLACK_URL": "https://hooks.slack.example/T/B/hush"})
+    found = read_alerting(file, {"SLACK_URL": "https://hooks.slack.example/T/B/hush"})
     assert {type(sink) for sink in found.sinks.values()} == {Webhook, Alertmanager, Slack, Mail}
     assert len(found.routes) >= 3
     used = {sink for route in found.routes.values() for sink in route.sinks}
