@@ -60,7 +60,7 @@ class Selection(Struct, frozen=True, kw_only=True):
     name: str = ""  # first digits of the alert's name
     search: str = ""  # part of a battery's id or a rule's name, or the first digits of an alert or its subject
     withdrawn: bool = False
-    limit: int = 100
+    limit: int | None = 100
 
 
 class Count(Struct, frozen=True, kw_only=True):
@@ -92,9 +92,15 @@ class Act(Struct, frozen=True):
 
 def list_alerts(connection: Connection, selection: Selection) -> tuple[Holds, list[Alert]]:
     """Alerts, the gravest first, and where the answer holds. Raises ConfigurationError for what can't be a name."""
+    with asking(), connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        return read_alerts(connection, selection)
+
+
+def read_alerts(connection: Connection, selection: Selection) -> tuple[Holds, list[Alert]]:
+    """As ``list_alerts``, in a transaction of the caller's."""
     parameters = _parameters(connection, selection)
-    with asking(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    with connection.cursor(row_factory=dict_row) as cursor:
         holds = where_it_holds(cursor, None, None)
         query = _QUERIES["list_withdrawn" if selection.withdrawn else "list_alerts"]
         rows = [plain(row) for row in cursor.execute(query, parameters)]

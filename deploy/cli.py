@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "status": "deploy.commands.status:status",
     "timeline": "deploy.commands.timeline:timeline",
     "alerts": "deploy.commands.alerts:alerts",
+    "alert": "deploy.commands.alert:alert",
     "fleet": "deploy.commands.fleet:fleet",
     "query": "deploy.commands.query:query",
     "audit": "deploy.commands.audit:audit",

@@ -37,6 +37,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     in_flight: int = 100  # nextBlock requests on their way
     http: str = ""  # the follower's HOST:PORT for /metrics, /health/live and /health/ready; empty: none
     project_http: str = ""  # the worker's: both run on one machine, and a port has room for one
+    routes: str = "alerting.toml"  # of alerts to people and programs, a TOML file: docs/alerting.md
+    alert_http: str = ""  # the alerter's
     log_level: str = "info"
 
 
@@ -141,6 +143,10 @@ def default_map(settings: Settings, origins: Mapping[str, str]) -> dict[str, dic
     if "project_http" in given:
         flat["project"]["http"] = given["project_http"]
     flat["log"] = dict.fromkeys(("verify", "tail", "show", "canonical"), given)
+    of_alerter = {key: value for key, value in given.items() if key != "http"}
+    if "alert_http" in given:
+        of_alerter["http"] = given["alert_http"]
+    flat["alert"] = of_alerter | dict.fromkeys(("ls", "retry", "drop"), given)
     flat["alerts"] = dict.fromkeys(("ls", "show", "ack", "note", "close"), given)
     flat["fleet"] = {"judge": given}
     flat["token"] = dict.fromkeys(("new", "ls", "revoke"), given)

@@ -53,10 +53,17 @@ GRANT SELECT ON cellwitness_people.questions TO cellwitness_auditor;
 GRANT INSERT (who, profile, legal_basis, what, parameters, as_of_slot, known_at, finality, outcome, reason, step, slot,
               block, rows, format)
    ON cellwitness_people.questions TO cellwitness_reader, cellwitness_auditor;
+-- What is sent outside about alerts is never taken back: its key and its bytes stay, whatever becomes of it.
+GRANT SELECT ON cellwitness_people.alert_sends, cellwitness_people.alert_notices
+   TO cellwitness_auditor, cellwitness_alerter;
+GRANT INSERT ON cellwitness_people.alert_sends, cellwitness_people.alert_notices TO cellwitness_alerter;
+GRANT UPDATE (state, attempts, next_try_at, last_error, ended_at) ON cellwitness_people.alert_sends
+   TO cellwitness_alerter;
+GRANT UPDATE (send, dropped) ON cellwitness_people.alert_notices TO cellwitness_alerter;
 
 -- alerter --
--- Reads what alerts are made of, rows and not the events as they came, and notes what people did about them.
+-- Reads what alerts are made of, rows and not the events as they came; notes what people did about them, and sends them.
 GRANT SELECT ON {schema}.log_identity, {schema}.checkpoints, {schema}.steps, {schema}.batteries, {schema}.commitments,
                 {schema}.readings, {schema}.verdicts, {schema}.findings, {schema}.alerts, {schema}.alert_states,
-                {schema}.fleet_findings
+                {schema}.fleet_findings, {schema}.fleet_runs
    TO cellwitness_alerter;

@@ -12,7 +12,9 @@ SCHEMAS = {"cellwitness_people"}
 
 def test_every_metric_that_a_page_names_is_measured() -> None:
     code = "".join(
-        file.read_text() for package in ("indexer", "projections") for file in (ROOT / package).rglob("*.py")
+        file.read_text()
+        for package in ("indexer", "projections", "consumers")
+        for file in (ROOT / package).rglob("*.py")
     )
     named = {name for page in (ROOT / "docs").rglob("*.md") for name in METRIC.findall(page.read_text())}
     assert named

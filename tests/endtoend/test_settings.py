@@ -24,12 +24,15 @@ GIVEN: dict[str, Any] = {
     "http": "127.0.0.1:1",
     "project_http": "127.0.0.1:2",
     "standby": True,
+    "routes": "r.toml",
+    "alert_http": "127.0.0.1:3",
 }
 PARAMETERS = {"log": "log_url", "db": "db_url"}
 REQUIRED: dict[tuple[str, ...], list[str]] = {
     ("timeline",): ["urn:battery"],
     ("verify",): ["reading.cose"],
     ("judge",): ["archive.csv"],
+    ("alert", "drop"): ["5be1"],
     ("alerts", "show"): ["3f9c"],
     ("alerts", "ack"): ["3f9c", "--why", "seen"],
     ("alerts", "note"): ["3f9c", "--why", "seen"],
@@ -62,7 +65,7 @@ def commands_with_parameters() -> dict[tuple[str, ...], click.Command]:
                 each = command.get_command(context, inner)
                 assert each is not None
                 found[name, inner] = each
-        else:
+        if not isinstance(command, click.Group) or command.invoke_without_command:
             found[name,] = command
     return found
 
@@ -77,12 +80,12 @@ def test_each_setting_reaches_each_command_that_has_a_flag_for_it(words: tuple[s
     values = command.make_context(words[-1], arguments, default_map=reached).params
     for setting, value in GIVEN.items():
         parameter = PARAMETERS.get(setting, setting)
-        if words in (("project",), ("rebuild",)) and setting in ("http", "partitions"):
+        if words in (("project",), ("rebuild",), ("alert",)) and setting in ("http", "partitions"):
             # Two processes of one machine can't listen on one port. And of how many partitions a new log is made does
             # not say which ones a worker takes.
             assert setting == "http" or values.get(parameter) is None
             continue
-        if words == ("project",) and setting == "project_http":
+        if (words, setting) in ((("project",), "project_http"), (("alert",), "alert_http")):
             parameter = "http"
         if parameter in values:
             assert values[parameter] == value, setting
@@ -90,7 +93,7 @@ def test_each_setting_reaches_each_command_that_has_a_flag_for_it(words: tuple[s
 
 def test_every_setting_but_the_log_level_and_kafkas_own_has_a_flag() -> None:
     names = {each.name for command in commands_with_parameters().values() for each in command.params}
-    assert {PARAMETERS.get(each, each) for each in GIVEN} - {"project_http"} <= names
+    assert {PARAMETERS.get(each, each) for each in GIVEN} - {"project_http", "alert_http"} <= names
     assert set(Settings.__struct_fields__) == GIVEN.keys() | NO_FLAG
 
 
