@@ -134,7 +134,9 @@ def default_map(settings: Settings, origins: Mapping[str, str]) -> dict[str, dic
     """What click takes where a flag is not given: only what somebody set, so that each command's own default shows."""
     plain = msgspec.to_builtins(settings)
     given = {_PARAMETERS.get(key, key): plain[key] for key in origins if key != "kafka"}
-    flat: dict[str, Any] = dict.fromkeys(("follow", "status", "timeline", "verify", "judge"), given)
+    flat: dict[str, Any] = dict.fromkeys(
+        ("follow", "status", "timeline", "verify", "judge", "backup", "restore"), given
+    )
     # The follower's address is taken by the follower; how many partitions a new log gets is no choice among them.
     of_tables = {key: value for key, value in given.items() if key not in ("http", "partitions")}
     flat["project"], flat["rebuild"] = dict(of_tables), of_tables

@@ -38,14 +38,16 @@ GRANT SELECT ON {schema}.log_identity, {schema}.checkpoints, {schema}.steps, {sc
 GRANT SELECT (battery_key, deployment, partition) ON {schema}.states TO cellwitness_reader;
 
 -- auditor --
--- Reads everything, so that it can compare it with the log.
+-- Reads everything, so that it can compare it with the log, and save it.
 GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO cellwitness_auditor;
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO cellwitness_auditor;
 
 -- people --
 -- What people did about alerts is added to, and never changed. It has no place in a schema that is built anew.
 REVOKE ALL ON SCHEMA cellwitness_people FROM PUBLIC;
 GRANT USAGE ON SCHEMA cellwitness_people TO cellwitness_auditor, cellwitness_alerter;
 GRANT SELECT ON cellwitness_people.alert_acts TO cellwitness_auditor, cellwitness_alerter;
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA cellwitness_people TO cellwitness_auditor;
 GRANT INSERT ON cellwitness_people.alert_acts TO cellwitness_alerter;
 
 -- alerter --

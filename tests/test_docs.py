@@ -6,7 +6,7 @@ from tests.shared import ROOT
 
 METRIC = re.compile(r"\bcellwitness_[a-z_]+\b")
 
-SCHEMAS = {"cellwitness_people"}
+SCHEMAS = {"cellwitness_people", "cellwitness_next"}
 """Of the database: named like metrics, and none."""
 
 

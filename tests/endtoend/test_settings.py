@@ -36,6 +36,8 @@ REQUIRED: dict[tuple[str, ...], list[str]] = {
     ("alerts", "close"): ["3f9c", "--why", "seen"],
     ("schema", "check"): [__file__],
     ("parked", "show"): ["urn:battery"],
+    ("backup",): ["-o", "saved"],
+    ("restore",): ["saved"],
     ("log", "copy"): ["--from", "sqlite:a.db", "--to", "sqlite:b.db"],
 }
 NO_FLAG = {"log_level", "kafka"}  # the first is the command's own, the second a table of Kafka's settings
