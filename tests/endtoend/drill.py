@@ -4,6 +4,7 @@
 """
 
 import json
+import shlex
 import shutil
 import tempfile
 import threading
@@ -36,13 +37,14 @@ class Drill:
     def say(self, text: str) -> None:
         self.lines.append(text)
 
-    def do(self, *words: str, code: int = 0) -> str:
+    def do(self, *words: str, code: int = 0, only: str = "") -> str:
+        """Runs ``cellwitness`` with these words; of what it says, the lines with ``only`` in them are kept."""
         done = run(self.place.folder, "--log-level", "error", *words, timeout=300.0)
         assert done.returncode == code, done.stderr
         folder = f"{self.place.folder}/"
-        shown = " ".join(words).replace(folder, "").replace(self.place.ogmios, "ws://127.0.0.1:1337")
+        shown = shlex.join(words).replace(folder, "").replace(self.place.ogmios, "ws://127.0.0.1:1337")
         said = (done.stdout if code == 0 else done.stderr).rstrip().replace(folder, "")
-        self.lines += [f"$ cellwitness {shown}", *map(str.rstrip, said.splitlines())]
+        self.lines += [f"$ cellwitness {shown}", *(line.rstrip() for line in said.splitlines() if only in line)]
         return done.stdout
 
     @property
@@ -105,8 +107,7 @@ def play(place: Pipeline, *flags: str) -> Drill:
     drill.say("# catch up with the chain, which went on and forked meanwhile")
     drill.do(*place.follow_command("--until-tip"))
     drill.do(*drill.project, "--until-caught-up")
-    drill.say("# what people did is there")
-    drill.do("alerts", "ls", "--state", "closed", *data)
+    drill.do("alerts", "show", alert, *data, only="papers seen")
     drill.say("# tables made anew from the log, and a log made anew from the chain: equal?")
     drill.do("rebuild", "--keep-live", "--profile", str(place.profile), *tables)
     drill.do("log", "canonical", "--digest-only", "--to", "tip", *log)

@@ -18,7 +18,7 @@ def test_after_a_restore_log_and_tables_are_those_of_an_undisturbed_run(folder: 
         text = "\n".join(play(place, *flags).lines)
     assert "whole: every part has its digest, and the log is sound" in text
     assert re.search(r"^Step .* 1 rollbacks since the start", text, re.MULTILINE), "blocks of the backup left the chain"
-    assert re.search(r"^[0-9a-f]{8} .* closed ", text, re.MULTILINE), "what Ada did is there"
+    assert re.search(r"^\$ cellwitness alerts show .*\n.*papers seen", text, re.MULTILINE), "what Ada did is there"
     assert "Equal in all that was ever known up to step" in text
     digests = re.findall(r"^([0-9a-f]{64})  \d+ events up to height", text, re.MULTILINE)
     assert len(digests) == 2
