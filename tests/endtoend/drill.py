@@ -120,7 +120,8 @@ def play(place: Pipeline, *flags: str) -> Drill:
 def _first_alert(drill: Drill, data: tuple[str, ...]) -> str:
     found: Any = json.loads(drill.do("alerts", "ls", "--json", *data))
     drill.lines.clear()
-    return str(found["alerts"][0]["alert"][:12])
+    # A final one: the chain takes back others, and with them what is to be looked at.
+    return str(next(each["alert"] for each in found["alerts"] if each["stage"] == "final")[:12])
 
 
 def _destroy(drill: Drill, depth_blocks: int, *processes: Running) -> None:
