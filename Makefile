@@ -4,7 +4,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --quiet --extra devnet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format bench judge simulate mutants chaos contracts blueprint kafka schemas dashboards clean
+.PHONY: help setup demo test quick check format bench judge simulate mutants chaos contracts blueprint kafka schemas dashboards fuzz clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -57,6 +57,10 @@ schemas: setup ## Write docs/schemas anew from the code
 	@$(RUN) cellwitness schema events > docs/schemas/events.schema.json
 	@$(RUN) cellwitness schema asyncapi > docs/schemas/asyncapi.json
 	@$(RUN) cellwitness schema cddl > docs/schemas/reading.cddl
+
+fuzz: setup ## Inputs grown by the branches they reach, against all that strangers' bytes reach: INPUTS=…, SECONDS=…, TARGET=…
+	@$(RUN) --group fuzz python -W ignore -m tests.fuzz --inputs $(or $(INPUTS),1000000) --seconds $(or $(SECONDS),3600) \
+		$(if $(TARGET),--target $(TARGET)) $(if $(SEED),--seed $(SEED))
 
 dashboards: setup ## Write deploy/grafana/dashboards anew from the code
 	@$(RUN) python -m deploy.grafana

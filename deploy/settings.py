@@ -90,6 +90,8 @@ def _table(file: Path) -> dict[str, Any]:
         raise ConfigurationError(f"can't read the settings in {file}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file} is not TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigurationError(f"{file} holds no settings: its values are nested too deep") from error
 
 
 def _known(key: str, where: str) -> str:

@@ -113,6 +113,7 @@ def test_a_flag_wins_over_the_environment_which_wins_over_the_file(
         ('partitions = "many"', "$.partitions"),
         ('log_level = "loud"', "debug, info, warning, error"),
         ("log = ", "is not TOML"),
+        ("log = " + "[" * 5_000, "nested too deep"),
     ],
 )
 def test_a_setting_that_can_not_be_is_named_with_the_way_to_mend_it(
