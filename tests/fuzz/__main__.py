@@ -101,7 +101,7 @@ def _keep(name: str, crash: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--inputs", type=int, default=1_000_000, help="Of all targets together.")
-    parser.add_argument("--seconds", type=float, default=3_600.0, help="At most, each target its share of it.")
+    parser.add_argument("--seconds", type=float, default=3_600.0, help="At most; what a target leaves is the others'.")
     parser.add_argument("--memory-mb", type=int, default=512, help="Of a target's process; more is a crash.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--target", choices=[*TARGETS], action="append", help="Only these.")
@@ -109,13 +109,14 @@ def main() -> None:
     targets = {name: TARGETS[name] for name in chosen.target or TARGETS}
     whole = sum(target.share for target in targets.values())
     click.echo(f"{'target':<12} {'inputs':>9} {'a second':>9} {'memory':>8} {'branches':>9} {'kept':>6} {'crashes':>8}")
-    outcomes = []
+    outcomes: list[Outcome] = []
+    ends = time.monotonic() + chosen.seconds
     for name, target in targets.items():
         outcome = fuzz(
             name,
             target,
             inputs=round(chosen.inputs * target.share / whole),
-            seconds=chosen.seconds / len(targets),
+            seconds=max(1.0, (ends - time.monotonic()) / (len(targets) - len(outcomes))),
             memory_mb=chosen.memory_mb,
             seed=chosen.seed,
         )

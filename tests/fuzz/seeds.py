@@ -88,7 +88,7 @@ def frames() -> list[bytes]:
     backward = {"jsonrpc": "2.0", "result": {"direction": "backward", "point": "origin", "tip": "origin"}}
     refused = {"jsonrpc": "2.0", "error": {"code": 1_000, "message": "no", "data": {"tip": "origin"}}}
     met = {"jsonrpc": "2.0", "result": {"intersection": {"slot": 1, "id": "a" * 64}, "tip": tip}}
-    deep = b"[" * DEEP + b"]" * DEEP
+    deep = b"[" * 1_200 + b"]" * 1_200  # more than a parser's recursion takes
     nested = [b'{"result":' + deep + b"}", b'{"error":{"code":1000,"message":"","data":' + deep + b"}}"]
     return [*(json.dumps(each).encode() for each in (forward, backward, refused, met)), *nested, b'{"x":' + deep + b"}"]
 
