@@ -4,10 +4,10 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --quiet --extra devnet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format bench judge simulate mutants chaos contracts blueprint kafka schemas clean
+.PHONY: help setup demo test quick check format bench judge simulate mutants chaos contracts blueprint kafka schemas dashboards fuzz licences audit-dependencies clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-19s %s\n", $$1, $$2}'
 
 .tools/bin/uv: # where no uv is installed, pip brings one, into this folder only
 	python3 -m venv .tools && .tools/bin/pip install --quiet uv
@@ -57,6 +57,20 @@ schemas: setup ## Write docs/schemas anew from the code
 	@$(RUN) cellwitness schema events > docs/schemas/events.schema.json
 	@$(RUN) cellwitness schema asyncapi > docs/schemas/asyncapi.json
 	@$(RUN) cellwitness schema cddl > docs/schemas/reading.cddl
+
+fuzz: setup ## Inputs grown by the branches they reach, against all that strangers' bytes reach: INPUTS=…, SECONDS=…, TARGET=…
+	@$(RUN) --group fuzz python -W ignore -m tests.fuzz --inputs $(or $(INPUTS),1000000) --seconds $(or $(SECONDS),3600) \
+		$(if $(TARGET),--target $(TARGET)) $(if $(SEED),--seed $(SEED))
+
+licences: setup ## Write docs/licences.md anew from the lock file and what packages say of themselves
+	@$(RUN) --all-extras python -m tests.deploy.licences
+
+audit-dependencies: setup ## Known faults of what an install brings, and parts lists for scanners in build/audit
+	@$(RUN) python -m tests.deploy.audit
+
+dashboards: setup ## Write deploy/grafana/dashboards anew from the code
+	@$(RUN) python -m deploy.grafana
+
 contracts: setup ## What the contracts cost: sizes, units and fees at mainnet's parameters
 	@$(RUN) --extra contracts python -W ignore -m tests.deploy.contracts.report
 

@@ -42,6 +42,8 @@ COMMANDS: Final = {
     "log": "deploy.commands.log:log",
     "db": "deploy.commands.db:db",
     "rebuild": "deploy.commands.rebuild:rebuild",
+    "backup": "deploy.commands.backup:backup",
+    "restore": "deploy.commands.restore:restore",
     "schema": "deploy.commands.schema:schema",
     "settings": "deploy.commands.settings:settings",
 }

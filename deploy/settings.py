@@ -92,6 +92,8 @@ def _table(file: Path) -> dict[str, Any]:
         raise ConfigurationError(f"can't read the settings in {file}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file} is not TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigurationError(f"{file} holds no settings: its values are nested too deep") from error
 
 
 def _known(key: str, where: str) -> str:
@@ -136,7 +138,9 @@ def default_map(settings: Settings, origins: Mapping[str, str]) -> dict[str, dic
     """What click takes where a flag is not given: only what somebody set, so that each command's own default shows."""
     plain = msgspec.to_builtins(settings)
     given = {_PARAMETERS.get(key, key): plain[key] for key in origins if key != "kafka"}
-    flat: dict[str, Any] = dict.fromkeys(("follow", "status", "timeline", "serve", "up", "verify", "judge"), given)
+    flat: dict[str, Any] = dict.fromkeys(
+        ("follow", "status", "timeline", "serve", "up", "verify", "judge", "backup", "restore"), given
+    )
     # The follower's address is taken by the follower; how many partitions a new log gets is no choice among them.
     of_tables = {key: value for key, value in given.items() if key not in ("http", "partitions")}
     flat["project"], flat["rebuild"] = dict(of_tables), of_tables

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import Struct
 
-from indexer.errors import InvalidChainData
+from indexer.errors import NOT_JSON, InvalidChainData
 
 
 class Bound(Struct, frozen=True):
@@ -73,7 +73,7 @@ def read_era_history(start_time: bytes, summaries: bytes) -> EraHistory:
     try:
         start = msgspec.json.decode(start_time, type=datetime)
         eras = msgspec.json.decode(summaries, type=tuple[Era, ...])
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise InvalidChainData(f"the node's era history can't be read: {error}") from error
     if not eras or any("seconds" not in era.start.time for era in eras):
         raise InvalidChainData("the node's era history is empty or gives no start in seconds")

@@ -1,3 +1,12 @@
+from typing import Final
+
+import msgspec
+
+NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no JSON, or not of the type: broken UTF-8 and deep nesting have errors of
+their own."""
+
+
 class CellwitnessError(Exception):
     """Something that ended the work. ``exit_code`` is what the process ends with."""
 

@@ -39,8 +39,9 @@ GRANT SELECT ON {schema}.log_identity, {schema}.checkpoints, {schema}.steps, {sc
 GRANT SELECT (battery_key, deployment, partition) ON {schema}.states TO cellwitness_reader;
 
 -- auditor --
--- Reads everything, so that it can compare it with the log.
+-- Reads everything, so that it can compare it with the log, and save it.
 GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO cellwitness_auditor;
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO cellwitness_auditor;
 
 -- people --
 -- What people did about alerts, and what they asked, is added to, and never changed. It has no place in a schema that
@@ -48,6 +49,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO cellwitness_auditor;
 REVOKE ALL ON SCHEMA cellwitness_people FROM PUBLIC;
 GRANT USAGE ON SCHEMA cellwitness_people TO cellwitness_auditor, cellwitness_alerter, cellwitness_reader;
 GRANT SELECT ON cellwitness_people.alert_acts TO cellwitness_auditor, cellwitness_alerter, cellwitness_reader;
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA cellwitness_people TO cellwitness_auditor;
 GRANT INSERT ON cellwitness_people.alert_acts TO cellwitness_alerter;
 GRANT SELECT ON cellwitness_people.questions TO cellwitness_auditor;
 GRANT INSERT (who, profile, legal_basis, what, parameters, as_of_slot, known_at, finality, outcome, reason, step, slot,

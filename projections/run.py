@@ -82,6 +82,8 @@ class Worker:
         self._applied = Applied(0, 0, 0, None)
         self._busy_seconds = 0.0
         self._caught_up_at = time.time()
+        for counter in (metrics.EVENTS, metrics.RETRACTIONS, metrics.RETRIES, metrics.OWNERSHIP_LOST):
+            counter.labels(PROJECTION)  # shown as 0 from the start: of one that begins with 1 no rise is seen
 
     def run(self, *, until_caught_up: bool = False, give_up_after_seconds: float | None = None) -> Progress:
         """Works until stopped, or until the tables hold all of the log.

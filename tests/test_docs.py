@@ -2,23 +2,22 @@
 
 import re
 
+from projections.roles import ROLES
+from tests.deploy.metrics import measured, of_what_is_not_here
 from tests.shared import ROOT
 
 METRIC = re.compile(r"\bcellwitness_[a-z_]+\b")
 
-SCHEMAS = {"cellwitness_people"}
-"""Of the database: named like metrics, and none."""
+OF_THE_DATABASE = {"cellwitness_people", "cellwitness_next", *ROLES}
+"""Schemas and roles: named like metrics, and none."""
 
 
 def test_every_metric_that_a_page_names_is_measured() -> None:
-    code = "".join(
-        file.read_text()
-        for package in ("indexer", "projections", "consumers")
-        for file in (ROOT / package).rglob("*.py")
-    )
     named = {name for page in (ROOT / "docs").rglob("*.md") for name in METRIC.findall(page.read_text())}
-    assert named
-    assert {name for name in named - SCHEMAS if f'"{name}"' not in code} == set()
+    assert named - OF_THE_DATABASE
+    series = measured()
+    wrong = {name for name in named - OF_THE_DATABASE if name not in series and f"{name}_bucket" not in series}
+    assert {name for name in wrong if not of_what_is_not_here(name)} == set()
 
 
 def test_every_attack_that_the_contracts_page_names_has_its_check_and_its_test() -> None:

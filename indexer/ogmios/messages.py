@@ -23,7 +23,7 @@ from indexer.chain import (
     TipOrOrigin,
     Transaction,
 )
-from indexer.errors import CellwitnessError, InvalidChainData, Retryable
+from indexer.errors import NOT_JSON, CellwitnessError, InvalidChainData, Retryable
 from indexer.ogmios.salvage import read_transactions, salvage
 
 INTERSECTION_NOT_FOUND = 1000
@@ -136,7 +136,7 @@ def read_header(frame: Frame) -> ChainMessage:
     """
     try:
         answer = _decode_header(frame)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return read_block(frame)
     return _message(answer, ())
 
@@ -150,7 +150,7 @@ def read_block(frame: Frame) -> ChainMessage:
     """
     try:
         answer = _decode_whole(frame)
-    except (msgspec.DecodeError, RecursionError) as first:
+    except NOT_JSON as first:
         return _read_leniently(bytes(frame), first)
     result = answer.result
     transactions = (
@@ -162,7 +162,7 @@ def read_block(frame: Frame) -> ChainMessage:
 def _read_leniently(frame: bytes, first: Exception) -> ChainMessage:
     try:
         answer = _decode_raw(salvage(frame))
-    except (msgspec.DecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise InvalidFrame(f"not an answer to nextBlock ({first}): {_excerpt(frame)}") from error
     result = answer.result
     if not isinstance(result, _ForwardRaw) or isinstance(result.block, _Ebb):
@@ -218,7 +218,7 @@ def read_intersection(frame: Frame) -> Intersection | NoIntersection:
             return answer.result
         if answer.error is not UNSET and answer.error.code == INTERSECTION_NOT_FOUND:
             return _decode_no_intersection(bytes(answer.error.data) or b"{}")
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise InvalidFrame(f"not an answer to findIntersection ({error}): {_excerpt(bytes(frame))}") from error
     raise _failure("findIntersection", answer.error)
 
@@ -235,7 +235,7 @@ def read_result(frame: Frame, method: str) -> bytes:
     """The result of any other request, as JSON. Raises InvalidFrame and RequestFailed."""
     try:
         answer = _decode_query(frame)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise InvalidFrame(f"not an answer to {method} ({error}): {_excerpt(bytes(frame))}") from error
     if answer.result is UNSET:
         raise _failure(method, answer.error)

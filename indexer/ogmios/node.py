@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from indexer.chain import PointOrOrigin
 from indexer.eras import EraHistory, read_era_history
-from indexer.errors import InvalidChainData, OperatorMustAct, Retryable
+from indexer.errors import NOT_JSON, InvalidChainData, OperatorMustAct, Retryable
 from indexer.ogmios.connection import Connection, ConnectionLost, redacted
 from indexer.ogmios.messages import query, read_result
 
@@ -72,7 +72,7 @@ def inspect_node(url: str, *, timeout_seconds: float = 10.0) -> NodeFacts:
             eras=read_era_history(start_time, summaries),
             tip=msgspec.json.decode(tip, type=PointOrOrigin),
         )
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise InvalidChainData(f"{redacted(url)} answered a query in a way that can't be read: {error}") from error
     finally:
         connection.close()
@@ -100,7 +100,7 @@ def _health(url: str, timeout_seconds: float) -> Health:
         connection.close()
     try:
         return msgspec.json.decode(body, type=Health)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         if response.status >= 500:  # a proxy whose Ogmios is away answers in its own words
             raise ConnectionLost(f"{redacted(url)} answered /health with HTTP status {response.status}") from error
         raise NodeRefused(f"{redacted(url)} gives no Ogmios health at /health ({error}): is it an Ogmios?") from error

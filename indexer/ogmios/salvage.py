@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from indexer.chain import Transaction, UnreadableTransaction
+from indexer.errors import NOT_JSON
 
 DEPTH_KEPT: Final = 64
 """Levels of arrays and objects: an asset's quantity in a nested transaction's output is the deepest we need, at 10."""
@@ -49,5 +50,5 @@ def read_transactions(raws: Iterable[msgspec.Raw]) -> tuple[Transaction | Unread
 def _read_transaction(raw: bytes) -> Transaction | UnreadableTransaction:
     try:
         return _decode_transaction(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         return UnreadableTransaction(raw, str(error))

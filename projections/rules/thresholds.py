@@ -126,6 +126,8 @@ def load_thresholds(text: str, source: str) -> ThresholdBook:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{source}: not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigurationError(f"{source}: not thresholds: its values are nested too deep") from error
     known = ("thresholds", "deployment", "model")
     for key in table:
         if key not in known:

@@ -47,6 +47,8 @@ REQUIRED: dict[tuple[str, ...], list[str]] = {
     ("audit", "export"): ["urn:battery", "-o", "pack.zip"],
     ("audit", "verify"): ["pack.zip"],
     ("audit", "replay"): ["--ogmios", "ws://other:1"],
+    ("backup",): ["-o", "saved"],
+    ("restore",): ["saved"],
     ("log", "copy"): ["--from", "sqlite:a.db", "--to", "sqlite:b.db"],
 }
 NO_FLAG = {"log_level", "kafka"}  # the first is the command's own, the second a table of Kafka's settings
@@ -125,6 +127,7 @@ def test_a_flag_wins_over_the_environment_which_wins_over_the_file(
         ('partitions = "many"', "$.partitions"),
         ('log_level = "loud"', "debug, info, warning, error"),
         ("log = ", "is not TOML"),
+        ("log = " + "[" * 5_000, "nested too deep"),
     ],
 )
 def test_a_setting_that_can_not_be_is_named_with_the_way_to_mend_it(

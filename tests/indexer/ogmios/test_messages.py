@@ -287,3 +287,30 @@ def test_a_tip_and_a_point_may_be_the_origin() -> None:
     assert message == RollBackward(ORIGIN, ORIGIN)
     message = read_block(b'{"result":{"direction":"backward","tip":{"slot":1,"id":"aa","height":1},"point":"origin"}}')
     assert message == RollBackward(ORIGIN, Tip(1, "aa", 1))
+
+
+NOT_UTF_8 = b"\x9f"
+NESTED = b"[" * 50_000 + b"]" * 50_000
+
+
+@pytest.mark.parametrize("place", [b'{"result":%s}', b'{"error":{"code":1000,"message":"","data":%s}}', b'{"new":%s}'])
+@pytest.mark.parametrize(
+    "poison", [NESTED, b'"%s"' % NOT_UTF_8, b'{"%s":1}' % NOT_UTF_8], ids=["nested", "text", "key"]
+)
+def test_no_answer_of_a_node_ends_in_anything_but_a_refusal_or_a_value(place: bytes, poison: bytes) -> None:
+    frame = place % poison
+    for read in (read_block, read_header, read_intersection, lambda frame: read_result(frame, "queryNetwork/tip")):
+        try:
+            read(frame)
+        except (InvalidFrame, RequestFailed):
+            pass
+
+
+def test_a_transaction_whose_text_is_not_utf_8_is_unreadable_and_takes_no_other_with_it() -> None:
+    frame = answer([GOOD, GOOD | {"spends": "POISON"}, GOOD]).replace(b"POISON", NOT_UTF_8)
+    message = read_block(frame)
+    assert isinstance(message, RollForward)
+    assert isinstance(message.block, Block)
+    kinds = [type(each) for each in message.block.transactions]
+    assert kinds[1] is UnreadableTransaction
+    assert UnreadableTransaction not in (kinds[0], kinds[2])
