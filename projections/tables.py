@@ -1,5 +1,6 @@
 """Versions of rows into PostgreSQL, many at once. Column types are read from the database: SQL says them once."""
 
+import struct
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -7,7 +8,7 @@ from msgspec.structs import astuple
 from psycopg import sql
 
 from projections.database import Connection, load_queries
-from projections.errors import SchemaMismatch
+from projections.errors import SchemaMismatch, ValueRefused
 from projections.packing import HEADER, NULL, PACKERS, TRAILER, pack_int8, row_prefix
 from projections.rows import TABLES, Key, Table
 from projections.versions import Version
@@ -55,8 +56,11 @@ class TableWriter:
             )
 
     def insert(self, connection: Connection, versions: Iterable[Version]) -> int:
-        """Adds versions by COPY; returns how many."""
-        packed = list(self._pack(versions))
+        """Adds versions by COPY; returns how many. Raises ValueRefused where a value does not fit its column."""
+        try:
+            packed = list(self._pack(versions))
+        except struct.error as error:  # what PostgreSQL would say of the same value as text
+            raise ValueRefused(f"a value of {self.table.name} is out of its column's range: {error}") from error
         if not packed:
             return 0
         with connection.cursor() as cursor, cursor.copy(self._copy) as copy:
