@@ -218,10 +218,10 @@ MUTANTS: Final = (
     Mutant(
         "the checkpoint outside the transaction",
         STORE,
-        "        with translated(), self._connection.transaction():\n            self._hold(batches)\n",
-        "        with translated():\n            self._hold(batches)\n",
+        "        with translated(), self._connection.transaction():\n            accepted, known, parked = self._begin(batches)\n",
+        "        with translated():\n            accepted, known, parked = self._begin(batches)\n",
     ),
-    Mutant("ownership is not looked at first", STORE, "            self._hold(batches)\n", ""),
+    Mutant("ownership is not looked at first", STORE, "        self._hold(batches)\n", ""),
     Mutant(
         "a refold forgets the retraction",
         BATCH,
