@@ -17,6 +17,12 @@ class DatabaseRefuses(OperatorMustAct):
     """PostgreSQL answers, and will answer the same again: rights, types, constraints."""
 
 
+class ValueRefused(DatabaseRefuses):
+    """PostgreSQL has no place for a value of a row: a number out of range, a character that its encoding lacks, a key
+    too long for an index. The battery parks at the event that brought it.
+    """
+
+
 class SchemaMismatch(OperatorMustAct):
     """The tables are not those that this version of cellwitness knows."""
 
@@ -50,6 +56,10 @@ class OwnershipLost(Retryable):
 # 55 not in the right state, 57 operator intervention (shutdown, crash), 58 system error, 25 a read-only standby.
 _MAY_PASS: Final = ("08", "25", "40", "53", "55", "57", "58")
 
+# 22 data exception, 54 a limit of the program, 23502 and 23514 a column's own constraints. Not 23505: a row that stands
+# twice is no value's fault.
+_OF_VALUES: Final = ("22", "54", "23502", "23514")
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -64,6 +74,8 @@ def translated() -> Iterator[None]:
             raise DatabaseUnwell(f"PostgreSQL: {_first_line(error)}") from error
         if state is not None and state[:2] == "42":
             raise SchemaMismatch(f"PostgreSQL: {_first_line(error)}") from error
+        if state is not None and state.startswith(_OF_VALUES):
+            raise ValueRefused(f"PostgreSQL: {_first_line(error)}") from error
         raise DatabaseRefuses(f"PostgreSQL: {_first_line(error)}") from error
 
 

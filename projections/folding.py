@@ -16,7 +16,7 @@ from projections.verdicts.fold import EMPTY as NO_VERDICTS
 from projections.verdicts.fold import State as VerdictState
 from projections.verdicts.fold import fold as fold_verdicts
 
-FOLD_VERSION: Final = 2
+FOLD_VERSION: Final = 3
 """Goes up when the fold says anything else of the same events. The tables are then rebuilt."""
 
 

@@ -8,6 +8,7 @@ reader ever sees half a step of one.
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import groupby
+from types import MappingProxyType
 
 from msgspec import Raw, Struct
 
@@ -15,6 +16,9 @@ from indexer.log.records import Marker, Record, encode_marker
 from projections.batch import Battery, Folded, Known, fold_batch
 from projections.errors import CannotFold
 from projections.judging import Judging
+
+Stops = Mapping[tuple[Battery, int], CannotFold]
+"""Batteries and steps at which they stop, each with the event that can't be handled."""
 
 
 class Parked(Struct, frozen=True):
@@ -36,12 +40,14 @@ def fold_parking(
     known: Known,
     parked: Mapping[Battery, AbstractSet[str]],
     judging: Judging | None = None,
+    refused: Stops = MappingProxyType({}),
 ) -> tuple[Folded, Aside]:
-    """As ``fold_batch``, without the events that have to be set aside. ``parked``: ids of the events that are already.
+    """As ``fold_batch``, without the events that have to be set aside. ``parked``: ids of the events that are already;
+    ``refused``: what the tables can't hold, though the fold can.
 
     Raises LogDamaged, RetractionOfUnknown; CannotFold where the tables themselves hold what the fold can't handle.
     """
-    stops: dict[tuple[Battery, int], CannotFold] = {}
+    stops = dict(refused)
     while True:
         kept, aside = _set_aside(records, parked, stops)
         try:
@@ -77,7 +83,7 @@ def with_markers(records: Sequence[Record]) -> list[Record]:
 def _set_aside(
     records: Sequence[Record],
     parked: Mapping[Battery, AbstractSet[str]],
-    stops: Mapping[tuple[Battery, int], CannotFold],
+    stops: Stops,
 ) -> tuple[list[Record], Aside]:
     waiting = {battery: set(ids) for battery, ids in parked.items()}
     kept: list[Record] = []

@@ -19,6 +19,7 @@ from projections import metrics
 from projections.database import SCHEMA, Connection, load_queries
 from projections.digest import ContentDigest, history_digests
 from projections.errors import OtherLog, SchemaMismatch, translated
+from projections.fleet import FleetBusy, run_fleet
 from projections.folding import FOLD_VERSION
 from projections.judging import Judging
 from projections.migrate import migrate
@@ -159,11 +160,30 @@ class Rebuild(AbstractContextManager["Rebuild"]):
         for _ in range(SWAP_TRIES):
             if not self._catch_up():
                 return False
+            if not self._stop():
+                self._judge_fleets()
             if self._swap():
                 self._run("drop_old")
                 log.info("tables_swapped")
                 return True
         raise Retryable("the tables in use were always ahead of the new ones: try again")
+
+    def _judge_fleets(self) -> None:
+        """Their findings come from runs and not from the log: what stands is carried over, then judged by these tables.
+
+        So a finding keeps the time at which it was first found, and none is missing until the next run.
+        """
+        if self._judging is None:
+            return
+        if self._has(f"{SCHEMA}.fleet_findings", "to_regclass"):
+            with translated(), self._connection.transaction():
+                for query in ("forget_fleets", "keep_fleet_findings", "keep_fleet_runs"):
+                    self._connection.execute(_QUERIES[query])
+        with self._connect(NEXT) as connection:
+            try:
+                run_fleet(connection, self._judging)
+            except FleetBusy as busy:
+                log.warning("fleets_judged_later", reason=str(busy))
 
     def _swap(self) -> bool:
         execute = self._connection.execute

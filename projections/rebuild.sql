@@ -50,6 +50,19 @@ SELECT setval(%(sequence)s::regclass, greatest((SELECT last_value FROM {next}.wo
 UPDATE {next}.steps SET known_at = live.known_at
   FROM {live}.steps AS live WHERE live.step = steps.step AND live.known_at IS DISTINCT FROM steps.known_at;
 
+-- forget_fleets --
+TRUNCATE {next}.fleet_findings, {next}.fleet_runs;
+
+-- keep_fleet_findings --
+INSERT INTO {next}.fleet_findings (alert, deployment, subject, subject_kind, rule, number, rule_version, rule_set, severity,
+                                   "values", thresholds, slot, height, found_at, known_from_step, known_until_step)
+SELECT alert, deployment, subject, subject_kind, rule, number, rule_version, rule_set, severity,
+       "values", thresholds, slot, height, found_at, known_from_step, known_until_step FROM {live}.fleet_findings;
+
+-- keep_fleet_runs --
+INSERT INTO {next}.fleet_runs (step, ran_at, seconds, findings)
+SELECT step, ran_at, seconds, findings FROM {live}.fleet_runs;
+
 -- drop_deferred --
 DROP TABLE {next}.deferred_indexes;
 

@@ -1,7 +1,7 @@
 """The shell between the log and the tables: loads states, folds, writes rows and checkpoints in one transaction."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,16 +11,19 @@ from indexer.log.port import Batch, Log, LogEmpty, accept
 from indexer.log.records import Record
 from projections.batch import Battery, Folded, Known, Position, batteries_of
 from projections.database import Connection
-from projections.errors import OtherLog, OwnershipLost, SchemaMismatch, translated
+from projections.errors import CannotFold, OtherLog, OwnershipLost, SchemaMismatch, ValueRefused, translated
 from projections.facts import Fact, decode_body
 from projections.folding import FOLD_VERSION, State, decode_state, encode_state
 from projections.judging import Judging, require_same_judging
 from projections.parked import QUERIES as PARKED
 from projections.parked import end_parked, parked_events, parked_ids, record_of, tell_reasons, write_aside
-from projections.parking import fold_parking, with_markers
+from projections.parking import Stops, fold_parking, with_markers
+from projections.refused import Attempt, refused_stops
 from projections.tables import QUERIES, table_writers
 
 PROJECTION: Final = "timeline"
+
+Done = TypeVar("Done")
 
 
 class LogIdentity(Struct, frozen=True):
@@ -152,19 +155,18 @@ class Store:
     def apply(self, batches: Mapping[int, Batch]) -> Applied:
         """Projects one batch of each partition named, all in one transaction.
 
+        Batteries with a value that PostgreSQL refuses park at the event that brought it.
         Raises OwnershipLost, LogDamaged, RetractionOfUnknown, DatabaseUnwell, DatabaseRefuses; nothing is written then.
         """
+        return self._parking_refused(
+            lambda refused: self._apply(batches, refused), lambda refused: self._refused(batches, refused)
+        )
+
+    def _apply(self, batches: Mapping[int, Batch], refused: Stops) -> Applied:
         with translated(), self._connection.transaction():
-            self._hold(batches)
-            accepted = {
-                partition: accept(self.checkpoints[partition].last_seq, batch.records)
-                for partition, batch in batches.items()
-            }
-            known = self._known(record for records in accepted.values() for record in records)
-            touched = {battery for records in accepted.values() for battery in batteries_of(records)[0]}
-            parked = parked_ids(self._connection, touched) if touched else {}
+            accepted, known, parked = self._begin(batches)
             both = {
-                partition: fold_parking(records, known, parked, self._judging)
+                partition: fold_parking(records, known, parked, self._judging, refused)
                 for partition, records in accepted.items()
             }
             folded = {partition: each for partition, (each, _) in both.items()}
@@ -182,27 +184,87 @@ class Store:
             [each.record.id for _, aside in both.values() for each in aside.parked],
         )
 
+    def _begin(
+        self, batches: Mapping[int, Batch]
+    ) -> tuple[dict[int, Sequence[Record]], Known, dict[Battery, set[str]]]:
+        """Of a batch, inside its transaction: what is new of it, what was known before, and which events wait."""
+        self._hold(batches)
+        accepted: dict[int, Sequence[Record]] = {
+            partition: accept(self.checkpoints[partition].last_seq, batch.records)
+            for partition, batch in batches.items()
+        }
+        known = self._known(record for records in accepted.values() for record in records)
+        touched = {battery for records in accepted.values() for battery in batteries_of(records)[0]}
+        return accepted, known, parked_ids(self._connection, touched) if touched else {}
+
     def retry(self, battery: Battery) -> tuple[int, int]:
         """Folds what is parked of a battery into the steps that it belongs to, in one transaction.
 
         Returns how many events were handled, and how many still wait. Raises DatabaseUnwell, DatabaseRefuses.
         """
+        return self._parking_refused(
+            lambda refused: self._retry(battery, refused), lambda refused: self._refused_waiting(battery, refused)
+        )
+
+    def _retry(self, battery: Battery, refused: Stops) -> tuple[int, int]:
         with translated(), self._connection.transaction():
-            first = next(iter(parked_events(self._connection, battery)), None)
-            if first is None:
+            partition, records = self._waiting(battery)
+            if not records:
                 return 0, 0
-            at = {"projection": self._projection, "partition": first.partition}
-            self._connection.execute(PARKED["hold_checkpoint"], at)
-            records = [
-                record_of(each) for each in parked_events(self._connection, battery)
-            ]  # as they are under the lock
-            folded, aside = fold_parking(with_markers(records), self._known(records), {}, self._judging)
+            folded, aside = fold_parking(with_markers(records), self._known(records), {}, self._judging, refused)
             still = {each.record.id for each in aside.parked}
-            self._write(first.partition, folded, steps=False)
+            self._write(partition, folded, steps=False)
             handled = [each.id for each in records if each.id not in still]
-            end_parked(self._connection, first.partition, handled, "handled")
-            tell_reasons(self._connection, first.partition, aside.parked)
+            end_parked(self._connection, partition, handled, "handled")
+            tell_reasons(self._connection, partition, aside.parked)
         return len(handled), len(still)
+
+    def _waiting(self, battery: Battery) -> tuple[int, list[Record]]:
+        """The partition of a battery's parked events and their records, held to the end of the transaction."""
+        first = next(iter(parked_events(self._connection, battery)), None)
+        if first is None:
+            return -1, []
+        at = {"projection": self._projection, "partition": first.partition}
+        self._connection.execute(PARKED["hold_checkpoint"], at)
+        # As they are under the lock.
+        return first.partition, [record_of(each) for each in parked_events(self._connection, battery)]
+
+    def _parking_refused(self, work: Callable[[Stops], Done], search: Callable[[Stops], Stops]) -> Done:
+        """Does the work, again and again without what PostgreSQL refuses of it, until nothing more is refused."""
+        refused: Stops = {}
+        while True:
+            try:
+                return work(refused)
+            except ValueRefused:
+                found = search(refused)
+                if not found:
+                    raise
+                refused = {**refused, **found}
+
+    def _refused(self, batches: Mapping[int, Batch], stops: Stops) -> Stops:
+        found: dict[tuple[Battery, int], CannotFold] = {}
+        with translated(), self._connection.transaction(force_rollback=True):
+            accepted, known, parked = self._begin(batches)
+            for partition, records in accepted.items():
+                found |= refused_stops(records, self._attempt(partition, known, parked, stops))
+        return found
+
+    def _refused_waiting(self, battery: Battery, stops: Stops) -> Stops:
+        with translated(), self._connection.transaction(force_rollback=True):
+            partition, records = self._waiting(battery)
+            return refused_stops(records, self._attempt(partition, self._known(records), {}, stops))
+
+    def _attempt(self, partition: int, known: Known, parked: Mapping[Battery, set[str]], stops: Stops) -> Attempt:
+        def attempt(records: Sequence[Record]) -> ValueRefused | None:
+            try:
+                with translated(), self._connection.transaction(force_rollback=True):
+                    folded, _ = fold_parking(records, known, parked, self._judging, stops)
+                    self._write(partition, folded, steps=False)
+            except ValueRefused as refused:
+                return refused
+            return None
+
+        return attempt
 
     def _bind(self, identity: LogIdentity | None) -> None:
         judged_by = None if self._judging is None else self._judging.identity()

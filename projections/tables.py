@@ -1,20 +1,19 @@
 """Versions of rows into PostgreSQL, many at once. Column types are read from the database: SQL says them once."""
 
+import struct
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from msgspec.structs import astuple
 from psycopg import sql
 
 from projections.database import Connection, load_queries
-from projections.errors import SchemaMismatch
-from projections.packing import HEADER, NULL, PACKERS, TRAILER, pack_int8, row_prefix
+from projections.errors import SchemaMismatch, ValueRefused
+from projections.packing import HEADER, TRAILER
+from projections.row_packing import SPAN, row_packer
 from projections.rows import TABLES, Key, Table
 from projections.versions import Version
 
 QUERIES: Final = load_queries("projections", "queries.sql")
-
-SPAN: Final = ("known_from_step", "known_until_step")
 
 CHUNK_BYTES: Final = 1 << 18
 """Rows are handed to the driver in pieces of about this size."""
@@ -30,10 +29,9 @@ class TableWriter:
             differing = ", ".join(sorted(set(found) ^ {*fields, *SPAN}))
             raise SchemaMismatch(f"table {table.name} is not the one this version writes; it differs in: {differing}")
         self.table: Final = table
-        self._packers = [PACKERS[found[field]] for field in fields]
-        self._prefix = row_prefix(len(fields) + len(SPAN))
+        columns, self._pack = row_packer(table.row, found)
         self._copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
-            sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, (*fields, *SPAN)))
+            sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, columns))
         )
         self._close = QUERIES[f"close_{table.name}"]
         self._hex_keys = [found[column] == "bytea" for column in table.key]
@@ -55,31 +53,32 @@ class TableWriter:
             )
 
     def insert(self, connection: Connection, versions: Iterable[Version]) -> int:
-        """Adds versions by COPY; returns how many."""
-        packed = list(self._pack(versions))
-        if not packed:
+        """Adds versions by COPY; returns how many. Raises ValueRefused where a value does not fit its column."""
+        packed = self._packed(versions)
+        first = next(packed, None)
+        if first is None:
             return 0
+        rows = 1
         with connection.cursor() as cursor, cursor.copy(self._copy) as copy:
-            size, pending = 0, [HEADER]
+            # Piece by piece: the server is at work on one while we pack the next.
+            size, pending = len(first), [HEADER, first]
             for row in packed:
+                rows += 1
                 pending.append(row)
                 size += len(row)
                 if size > CHUNK_BYTES:
                     copy.write(b"".join(pending))
                     size, pending = 0, []
             copy.write(b"".join((*pending, TRAILER)))
-        return len(packed)
+        return rows
 
-    def _pack(self, versions: Iterable[Version]) -> Iterator[bytes]:
-        packers, prefix = self._packers, self._prefix
-        for version in versions:
-            values = [
-                NULL if value is None else pack(value)
-                for pack, value in zip(packers, astuple(version.row), strict=True)
-            ]
-            until = version.known_until_step
-            span = (pack_int8(version.known_from_step), NULL if until is None else pack_int8(until))
-            yield b"".join((prefix, *values, *span))
+    def _packed(self, versions: Iterable[Version]) -> Iterator[bytes]:
+        pack = self._pack
+        try:
+            for version in versions:
+                yield pack(version.row, version.known_from_step, version.known_until_step)
+        except (struct.error, ValueError) as error:  # as PostgreSQL would say of the same value
+            raise ValueRefused(f"a value of {self.table.name} is not in its column's range: {error}") from error
 
 
 def table_writers(connection: Connection) -> list[TableWriter]:

@@ -22,14 +22,19 @@ from indexer.events import (
 from projections.facts import Fact
 from projections.readings import reading_row, with_reading
 from projections.rows import BATTERIES, COMMITMENTS, READINGS, BatteryRow, CommitmentRow, Put
+from projections.verdicts.state import MAX_COMMITMENTS
+
+UNFOLLOWED: Final = "unfollowed"
+"""How a commitment ended of which nobody will see the end: too many were open. It stays open, as far as is known."""
 
 
 class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the next event of a battery is judged by. Grows with its open commitments and its keys only."""
+    """What the next event of a battery is judged by. Grows with its keys only: anybody may mint commitments for it."""
 
     place: tuple[int, int, int] = (-1, -1, -1)  # of the last event
     battery: BatteryRow | None = None
-    commitments: tuple[CommitmentRow, ...] = ()  # open ones, oldest first
+    commitments: tuple[CommitmentRow, ...] = ()  # open ones that are followed, oldest first, at most MAX_COMMITMENTS
+    unfollowed: int = 0  # commitments that were let go while open
     counters: dict[str, int] = {}  # public key -> counter of the last reading that took effect under it
 
 
@@ -48,9 +53,8 @@ def fold(state: State, fact: Fact) -> tuple[State, list[Put]]:
         case OwnershipTokenMoved():
             battery = _with_owner(battery, event, fact)
         case CommitmentMinted():
-            commitment = _commitment(battery, event, fact)
-            puts.append(_put(commitment, fresh=True))
-            state = replace(state, commitments=(*state.commitments, commitment))
+            state, minted = _with_commitment(state, battery, _commitment(battery, event, fact))
+            puts += minted
             battery = _named(replace(battery, commitments_minted=battery.commitments_minted + 1), event.battery_id)
         case CommitmentClosed():
             closed = _closed(state.commitments, event)
@@ -75,9 +79,8 @@ def fold(state: State, fact: Fact) -> tuple[State, list[Put]]:
             battery = replace(battery, quarantined=battery.quarantined + 1)
         case unreachable:
             assert_never(unreachable)
-    battery = replace(
-        battery, commitments_open=len(state.commitments), slot=fact.slot, height=fact.height, block=fact.block
-    )
+    left_open = len(state.commitments) + state.unfollowed
+    battery = replace(battery, commitments_open=left_open, slot=fact.slot, height=fact.height, block=fact.block)
     puts.append(Put(BATTERIES, (battery.battery_key, battery.deployment), battery, fresh=before is None))
     return replace(state, place=fact.place, battery=battery), puts
 
@@ -162,6 +165,25 @@ def _commitment(battery: BatteryRow, event: CommitmentMinted, fact: Fact) -> Com
         block=fact.block,
         time=fact.time,
     )
+
+
+def _with_commitment(state: State, battery: BatteryRow, minted: CommitmentRow) -> tuple[State, list[Put]]:
+    """One more is open. Of too many one is let go, and its row says so: expired ones first, then those of others than
+    the battery's owner, oldest first. A reading that spends it will be one without a known commitment.
+    """
+    commitments = (*state.commitments, minted)
+    if len(commitments) <= MAX_COMMITMENTS:
+        return replace(state, commitments=commitments), [_put(minted, fresh=True)]
+
+    def worth(each: CommitmentRow) -> tuple[bool, bool, int]:
+        expired = each.max_age_slots is not None and minted.slot > each.slot + each.max_age_slots
+        return (each.user_pkh == battery.owner, not expired, each.slot)
+
+    let_go = min(commitments, key=worth)
+    left = tuple(each for each in commitments if each is not let_go)
+    told = replace(let_go, ended_how=UNFOLLOWED)
+    puts = [_put(told, fresh=True)] if let_go is minted else [_put(minted, fresh=True), _put(told, fresh=False)]
+    return replace(state, commitments=left, unfollowed=state.unfollowed + 1), puts
 
 
 def _closed(commitments: tuple[CommitmentRow, ...], event: CommitmentClosed) -> list[CommitmentRow]:

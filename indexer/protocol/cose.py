@@ -66,6 +66,10 @@ MALFORMED_PAYLOAD: Final = frozenset(
 """Departures by which a payload is no sound CBOR map; COSE itself doesn't look inside."""
 
 
+_SIGNATURE1: Final = write_head(cbor.ARRAY, 4) + write_head(cbor.TEXT, len(b"Signature1")) + b"Signature1"
+"""What every Sig_structure of a COSE_Sign1 begins with."""
+
+
 def sig_structure(protected: bytes, payload: bytes, external_aad: bytes = b"") -> bytes:
     """The bytes that a COSE_Sign1 signature covers (RFC 9052 section 4.4).
 
@@ -73,16 +77,7 @@ def sig_structure(protected: bytes, payload: bytes, external_aad: bytes = b"") -
     becomes the empty string.
     """
     body = b"" if protected == b"\xa0" else protected
-    context = b"Signature1"
-    return b"".join(
-        (
-            write_head(cbor.ARRAY, 4),
-            write_head(cbor.TEXT, len(context)) + context,
-            write_bytes(body),
-            write_bytes(external_aad),
-            write_bytes(payload),
-        )
-    )
+    return b"".join((_SIGNATURE1, write_bytes(body), write_bytes(external_aad), write_bytes(payload)))
 
 
 def read_cose(raw: bytes) -> CoseView:

@@ -104,7 +104,7 @@ def ledger_says(view: CoseView, key: bytes, key_algorithm: int | None, found: Au
     ``found`` is what ``authenticity`` said of the same message and key.
     """
     faults = [departure for departure in view.departures if departure in MALFORMED | _NO_MESSAGE]
-    if faults or signed_bytes(view) is None:
+    if faults or None in (view.protected, view.payload, view.signature):
         return False, faults[0] if faults else view.unreadable or "nothing_to_verify"
     if len(key) != ED25519_KEY_BYTES and CURVES.get(key_algorithm or 0) == "p256":
         return None, "no_builtin_for_p256"

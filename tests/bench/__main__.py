@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,16 +14,43 @@ import msgspec
 import structlog
 from rich.console import Console
 
-from tests.bench import following, kafka, log_speed, memory, projecting, sharing, whole
+from tests.bench import (
+    following,
+    kafka,
+    kafka_projecting,
+    log_speed,
+    memory,
+    projecting,
+    rebuilding,
+    rolling_back,
+    sharing,
+    timelines,
+    whole,
+)
 from tests.bench.plan import QUICK, Plan
 from tests.bench.report import Report, Section, machine, markdown, print_report
+
+
+def kafka_is_to_be_had() -> bool:
+    return bool(shutil.which("java") and shutil.which("mvn"))
+
+
+def projections(plan: Plan) -> Iterator[Section]:
+    """Of all that they do, one part after another."""
+    yield projecting.measure(plan)
+    if kafka_is_to_be_had():
+        yield kafka_projecting.measure(plan)
+    yield rolling_back.measure(plan)
+    yield timelines.measure(plan)
+    yield rebuilding.measure(plan)
+
 
 SECTIONS: Final[dict[str, Callable[[Plan], Iterable[Section]]]] = {
     "follow": following.measure,
     "whole": lambda plan: [whole.measure(plan)],
     "log": lambda plan: [log_speed.measure(plan)],
     "memory": lambda plan: [memory.measure(plan)],
-    "projection": lambda plan: [projecting.measure(plan)],
+    "projections": projections,
     "sharing": lambda plan: [sharing.measure(plan)],
     "kafka": lambda plan: [kafka.measure(plan)],
 }
@@ -47,7 +74,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     for name in chosen.only or SECTIONS:
-        if name == "kafka" and not chosen.only and not (shutil.which("java") and shutil.which("mvn")):
+        if name == "kafka" and not chosen.only and not kafka_is_to_be_had():
             progress.print("left out: kafka, which needs Java 17 and Maven")
             continue
         with progress.status(f"measuring: {name}"):

@@ -64,7 +64,7 @@ def measure(plan: Plan) -> Section:
                     times["limit append"].append(librdkafka.append(servers, *_bare_topics(log), _ready(steps)))
                     times["limit read"].append(librdkafka.read(servers, log.topics().events, len(steps[0].blobs)))
                 times["read"].append(_kafka_read(log, len(steps[0].blobs)))
-                times["bare read"].append(_kafka_bare_read(servers, log))
+                times["bare read"].append(bare_read(servers, log))
 
     def row(name: str, what: str, against: str | None = None, engine: str = "") -> dict[str, Value]:
         seconds = median(times[name]) if times[name] else None
@@ -186,7 +186,7 @@ def _kafka_read(log: KafkaLog, partitions: int) -> float:
     return time.perf_counter() - began
 
 
-def _kafka_bare_read(servers: str, log: KafkaLog) -> float:
+def bare_read(servers: str, log: KafkaLog) -> float:
     options = {"isolation_level": "read_committed", "max_partition_fetch_bytes": 4 << 20, "max_poll_records": 2_000}
     topic = log.topics().events
     with closing(KafkaConsumer(bootstrap_servers=servers, group_id=None, metrics_enabled=False, **options)) as consumer:

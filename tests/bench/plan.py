@@ -19,6 +19,10 @@ class Plan(Struct, frozen=True):
     memory_blocks: int = 1_000_000
     log_steps: int = 400  # of 500 events each
     projection_days: int = 600
+    rebuild_events: int = 1_000_000
+    timeline_readings: int = 10_000_000
+    rollback_days: int = 70
+    rollbacks: tuple[tuple[int, int], ...] = ((1, 200), (432, 20), (2_160, 8))  # depth, and how often
     may_install: bool = True
 
 
@@ -30,6 +34,10 @@ QUICK = Plan(
     memory_blocks=20_000,
     log_steps=4,
     projection_days=5,
+    rebuild_events=500,
+    timeline_readings=2_000,
+    rollback_days=5,
+    rollbacks=((1, 3), (20, 1)),
     may_install=False,
 )
 

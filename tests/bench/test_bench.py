@@ -31,6 +31,10 @@ def test_a_quick_run_prints_finite_numbers_in_every_section(tmp_path: Path) -> N
         "log",
         "memory",
         "projection",
+        "projection from Kafka",
+        "rollback",
+        "timeline",
+        "rebuild",
         "sharing",
         "kafka",
     ]

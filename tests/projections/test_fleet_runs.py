@@ -11,6 +11,7 @@ from projections.digest import table_digests
 from projections.errors import SchemaMismatch
 from projections.fleet import FleetBusy, FleetRun, run_fleet
 from projections.judging import Judging
+from projections.rebuild import Rebuild
 from projections.rules.thresholds import ThresholdBook
 from tests.projections.chain import TestChain
 from tests.projections.conftest import MakeChain
@@ -102,3 +103,35 @@ def test_tables_that_were_judged_by_something_else_are_refused(database: str, ch
         run(database, judging())
     with pytest.raises(ConfigurationError, match="no profile given"):
         run(database, Judging({}))
+
+
+def test_a_rebuild_keeps_what_stood_with_its_time_and_judges_fleets_before_it_is_put_in_place(
+    database: str, chain: TestChain
+) -> None:
+    """Here nothing that stood is found any more, and something is found that no run had seen."""
+    run(database)
+    with connect(database) as connection:
+        before = connection.execute(STANDING).fetchall()
+        assert before
+        rebuild(chain, database, EAGER)
+        assert connection.execute(STANDING).fetchall() == before
+        never = Judging(judging().profiles, ThresholdBook({"expired_share_of": 10_000}))
+        rebuild(chain, database, never)
+        assert connection.execute(STANDING).fetchall() == []
+        withdrawn = connection.execute("SELECT count(*) FROM fleet_findings WHERE known_until_step IS NOT NULL")
+        assert withdrawn.fetchone() == (len(before),), "and it is told that they once stood"
+        rebuild(chain, database, EAGER)
+        assert [row[:3] for row in connection.execute(STANDING).fetchall()] == [row[:3] for row in before]
+
+
+STANDING = (
+    "SELECT alert, number, severity, slot, found_at FROM fleet_findings WHERE known_until_step IS NULL"
+    " AND rule = 'R43' ORDER BY alert, number"
+)
+
+
+def rebuild(chain: TestChain, url: str, by: Judging) -> None:
+    with Rebuild(chain.log, lambda schema: connect(url, schema=schema), judging=by) as work:
+        work.prepare()
+        assert work.load()
+        assert work.swap()

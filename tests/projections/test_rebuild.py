@@ -25,6 +25,8 @@ from tests.projections.chain import Life, TestChain, walk
 from tests.projections.conftest import MakeChain
 from tests.projections.tables import project
 
+NEWER = folding.FOLD_VERSION + 1
+
 
 @pytest.fixture
 def chain(make_chain: MakeChain) -> TestChain:
@@ -204,22 +206,22 @@ def test_a_worker_of_the_former_fold_writes_nothing_into_the_new_tables(
 ) -> None:
     """It ends, and says that the tables are of another version."""
     project(chain.log, database)
-    fold_version(monkeypatch, 3)
+    fold_version(monkeypatch, NEWER)
     with rebuild_of(chain, database) as work:
         work.prepare()
         work.load()
         assert work.compare() is None
-        fold_version(monkeypatch, 2)
+        fold_version(monkeypatch, NEWER - 1)
         rounds = itertools.count()
 
         def swap_once(_: object) -> None:
             if next(rounds) == 1:
-                fold_version(monkeypatch, 3)
+                fold_version(monkeypatch, NEWER)
                 assert work.swap()
-                fold_version(monkeypatch, 2)
+                fold_version(monkeypatch, NEWER - 1)
                 chain.forward(chain.make(3))
 
-        with pytest.raises(SchemaMismatch, match="fold version 3"):
+        with pytest.raises(SchemaMismatch, match=f"fold version {NEWER}"):
             Worker(chain.log, lambda: connect(database), progress=swap_once).run()
     with connect(database) as connection:
         assert consistent_step(connection) == chain.end.spine.step - 1

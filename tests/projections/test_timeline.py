@@ -20,8 +20,9 @@ from projections.facts import Fact
 from projections.folding import State as WholeState
 from projections.folding import decode_state, encode_state
 from projections.rows import BatteryRow, CommitmentRow, ReadingRow, Row
-from projections.timeline import EMPTY, State, fold
-from tests.projections.chain import DEPLOYMENT, account, commitment, datum, hash32, key_of, output
+from projections.timeline import EMPTY, UNFOLLOWED, State, fold
+from projections.verdicts.state import MAX_COMMITMENTS
+from tests.projections.chain import DEPLOYMENT, account, commitment, datum, hash32, key_of, output, owner
 
 RAW = b"urn:test:battery:0001"
 KEY = "02" + "11" * 32
@@ -201,6 +202,23 @@ def test_the_reward_is_what_left_the_account() -> None:
     folded = after(opening(), reading(2, 0), reading(3, 1))
     # The second spends an output that is not the account's last one: what was in it is not known.
     assert [read.reward_lovelace for read in folded.readings()] == [1_000_000, None]
+
+
+def test_of_too_many_open_commitments_strangers_are_let_go_and_their_rows_say_so() -> None:
+    """However many are minted the state stays as it is; the owner's is still there when it is answered."""
+    owned = (2, replace(minted(2)[1], user_pkh="aa" * 28))
+    strangers = [minted(height) for height in range(3, 3 + MAX_COMMITMENTS + 50)]
+    last = strangers[-1][0] + 1
+    folded = after((1, owner(common(1), "aa" * 28)), owned, *strangers)
+    assert len(folded.state.commitments) == MAX_COMMITMENTS
+    assert folded.battery.commitments_open == MAX_COMMITMENTS + 51
+    rows = [row for row in folded.rows.values() if isinstance(row, CommitmentRow)]
+    assert [row.status for row in rows] == ["open"] * (MAX_COMMITMENTS + 51)
+    let_go = sorted(row.slot for row in rows if row.ended_how == UNFOLLOWED)
+    assert len(let_go) == 51
+    assert max(let_go) < min(row.slot for row in folded.state.commitments if row.user_pkh != "aa" * 28)
+    answered = after((1, owner(common(1), "aa" * 28)), owned, *strangers, reading(last, 1, spends=2))
+    assert [row.ended_how for row in answered.rows.values() if isinstance(row, CommitmentRow)].count("reading") == 1
 
 
 def test_a_battery_id_counts_only_where_the_key_proves_it() -> None:

@@ -19,6 +19,8 @@ FOLLOW, SESSION, RUN = "indexer/follow.py", "indexer/session.py", "indexer/run.p
 STEPS, TAIL, PORT, AUDIT = "indexer/log/steps.py", "indexer/log/tail.py", "indexer/log/port.py", "indexer/log/audit.py"
 REACH, REPAIR, MESSAGES = "indexer/log/reach.py", "indexer/log/repair.py", "indexer/ogmios/messages.py"
 SQLITE, STORE, BATCH = "indexer/log/sqlite.py", "projections/store.py", "projections/batch.py"
+SHARING, PARKING, REFUSED = "projections/sharing.py", "projections/parking.py", "projections/refused.py"
+QUERIES, TIMELINE, FOLDING = "projections/queries.sql", "projections/timeline.py", "projections/folding.py"
 
 MUTANTS: Final = (
     Mutant(
@@ -216,10 +218,10 @@ MUTANTS: Final = (
     Mutant(
         "the checkpoint outside the transaction",
         STORE,
-        "        with translated(), self._connection.transaction():\n            self._hold(batches)\n",
-        "        with translated():\n            self._hold(batches)\n",
+        "        with translated(), self._connection.transaction():\n            accepted, known, parked = self._begin(batches)\n",
+        "        with translated():\n            accepted, known, parked = self._begin(batches)\n",
     ),
-    Mutant("ownership is not looked at first", STORE, "            self._hold(batches)\n", ""),
+    Mutant("ownership is not looked at first", STORE, "        self._hold(batches)\n", ""),
     Mutant(
         "a refold forgets the retraction",
         BATCH,
@@ -255,5 +257,185 @@ MUTANTS: Final = (
         SESSION,
         "        self._writer.append(step)\n        self._reach.written(step.spine)\n        metrics.LAST_STEP.set_to_current_time()\n        for placed in events:",
         "        try:\n            self._writer.append(step)\n        except Retryable:\n            pass\n        self._reach.written(step.spine)\n        for placed in events:",
+    ),
+    Mutant(
+        "a worker that comes late is not asked who owns what",
+        QUERIES,
+        "       AS ours (partition, owner_epoch, next_offset) USING (partition, owner_epoch, next_offset)\n WHERE checkpoints.projection = %(projection)s\n",
+        "       AS ours (partition, owner_epoch, next_offset) ON ours.partition = checkpoints.partition\n WHERE checkpoints.projection = %(projection)s\n",
+    ),
+    Mutant(
+        "whoever takes a partition does not raise its epoch",
+        QUERIES,
+        "ON CONFLICT (projection, partition) DO UPDATE SET owner_epoch = checkpoints.owner_epoch + 1, owner = excluded.owner",
+        "ON CONFLICT (projection, partition) DO UPDATE SET owner_epoch = checkpoints.owner_epoch, owner = excluded.owner",
+    ),
+    Mutant(
+        "a closed version is looked for among all",
+        QUERIES,
+        "   AND events.event_index = ended.event_index AND known_until_step IS NULL;",
+        "   AND events.event_index = ended.event_index;",
+    ),
+    Mutant(
+        "the checkpoint forgets the step",
+        STORE,
+        "last_step=folded.positions[-1].step if folded.positions else before.last_step,",
+        "last_step=before.last_step,",
+    ),
+    Mutant(
+        "who is at work is robbed",
+        SHARING,
+        "if at not in mine and (owners[at] == me or owners[at] not in alive))",
+        "if at not in mine)",
+    ),
+    Mutant(
+        "nobody gives to a newcomer",
+        SHARING,
+        "return Moves(frozenset(mine[share:]), frozenset())",
+        "return Moves(frozenset(), frozenset())",
+    ),
+    Mutant(
+        "what is left over is nobody's",
+        SHARING,
+        "share = each_gets + (sharing.index(me) < left_over)",
+        "share = each_gets",
+    ),
+    Mutant(
+        "the dead keep what they had",
+        SHARING,
+        "if each.alive or each.worker == me}",
+        "}",
+    ),
+    Mutant(
+        "later events do not wait behind what can't be handled",
+        PARKING,
+        'elif record.kind == "event" and (ids or (battery, record.step) in stops):',
+        'elif record.kind == "event" and (battery, record.step) in stops:',
+    ),
+    Mutant(
+        "half a step of a battery is shown",
+        PARKING,
+        'elif record.kind == "event" and (ids or (battery, record.step) in stops):',
+        'elif record.kind == "event" and (ids or record.id in {each.event_id for each in stops.values()}):',
+    ),
+    Mutant(
+        "what the chain took back waits on",
+        PARKING,
+        "            ids.discard(record.retracts)\n",
+        "",
+    ),
+    Mutant(
+        "the batteries of a batch wait for each other",
+        PARKING,
+        "        battery = (record.key, record.deployment)\n        ids = waiting.get(battery)",
+        "        battery = ('', record.deployment)\n        ids = waiting.get(battery)",
+    ),
+    Mutant(
+        "what is refused is searched in one half",
+        REFUSED,
+        "    yield from _refused(batteries[half:], attempt)\n",
+        "",
+    ),
+    Mutant(
+        "what is refused is parked a step late",
+        REFUSED,
+        "        if attempt(with_markers(through(steps[middle]))) is None:",
+        "        if True:",
+    ),
+    Mutant(
+        "a version that ended within a batch is lost",
+        "projections/versions.py",
+        "        if since < step:\n",
+        "        if since > step:\n",
+    ),
+    Mutant(
+        "a version of no step is kept",
+        "projections/versions.py",
+        "        if since < step:\n",
+        "        if True:\n",
+    ),
+    Mutant(
+        "a refold folds anew only what comes after the fork",
+        BATCH,
+        "        self.states[battery], new = self._fold_all(state, after[same:])\n",
+        "        self.states[battery], new = self._fold_all(EMPTY, after[same:])\n",
+    ),
+    Mutant(
+        "live events are in the order of arrival",
+        BATCH,
+        "dict(sorted(self._live[battery].items(), key=lambda item: item[1].place))",
+        "dict(reversed(self._live[battery].items()))",
+    ),
+    Mutant(
+        "an event of a battery with a retraction is not remembered",
+        BATCH,
+        "            if battery in self._live:\n                self._live[battery][fact.event_id] = fact\n",
+        "",
+    ),
+    Mutant(
+        "what is doubled in the chain's order passes",
+        BATCH,
+        "        if fact.place <= state.place:\n",
+        "        if fact.place < (0, 0, 0):\n",
+    ),
+    Mutant(
+        "alerts are not in the state",
+        FOLDING,
+        "return State(timeline=after, verdicts=standing, alerts=alerts), puts",
+        "return State(timeline=after, verdicts=standing), puts",
+    ),
+    Mutant(
+        "an alert is raised by what alarms nobody",
+        "projections/alerts.py",
+        "        if finding.severity in ALERTING:\n            known",
+        "        if finding.severity:\n            known",
+    ),
+    Mutant(
+        "a rejected reading ends its commitment",
+        TIMELINE,
+        "    if not ended or isinstance(fact.event, ReadingRejected):\n        return state, []\n    gone",
+        "    if not ended:\n        return state, []\n    gone",
+    ),
+    Mutant(
+        "a reading consumes what it did not burn",
+        TIMELINE,
+        "if each.token_name in event.burned_commitments and (each.transaction, each.output_index) in spent",
+        "if (each.transaction, each.output_index) in spent",
+    ),
+    Mutant(
+        "an account that proves nothing moves the battery",
+        TIMELINE,
+        "    if event.account_unproven:\n        return battery\n",
+        "",
+    ),
+    Mutant(
+        "anybody can name a battery",
+        TIMELINE,
+        "    if battery.battery_key not in (battery_id, blake2b(raw, digest_size=28).hexdigest()):\n        return battery\n",
+        "",
+    ),
+    Mutant(
+        "a rejected reading moves the account",
+        "projections/verdicts/state.py",
+        "        case ReadingRejected() | TransactionQuarantined():\n            return state\n",
+        "        case ReadingRejected():\n            return _moved(state, after_reading(state.now, event))\n        case TransactionQuarantined():\n            return state\n",
+    ),
+    Mutant(
+        "a reading is judged by what its own transaction moved",
+        "projections/verdicts/state.py",
+        "        return self.now if self.before is None else self.before\n",
+        "        return self.now\n",
+    ),
+    Mutant(
+        "an outlier moves the reference",
+        "projections/rules/history.py",
+        "        return replace(history, aside=(*history.aside, reading.soh_bp or 0))\n",
+        "        history = replace(history, aside=(*history.aside, reading.soh_bp or 0))\n",
+    ),
+    Mutant(
+        "a high s is as good as a low one to the ledger",
+        "projections/verdicts/signatures.py",
+        '        return "false" if signature.low_s is False else "true"\n',
+        '        return "true"\n',
     ),
 )

@@ -41,6 +41,25 @@ DATABASE_TESTS: Final = (
     "zombie or transaction or seen_before or a_gap or never_had",
 )
 """For faults in what the simulation has a double for."""
+TESTS_OF: Final = (
+    ("indexer/log/sqlite.py", ENGINE_TESTS),
+    ("projections/store.py", DATABASE_TESTS),
+    ("projections/queries.sql", DATABASE_TESTS),
+    ("projections/sharing.py", ("tests/projections/test_sharing.py", "-k", "division or ours_by_name")),
+    ("projections/parking.py", ("tests/projections/test_parking.py",)),
+    ("projections/refused.py", ("tests/projections/test_refused.py",)),
+    ("projections/timeline.py", ("tests/projections/test_timeline.py",)),
+    ("projections/alerts.py", ("tests/projections/test_verdicts.py",)),
+    ("projections/verdicts/", ("tests/projections/verdicts",)),
+    ("projections/rules/", ("tests/projections/rules",)),
+    ("", TESTS),
+)
+"""Tests that are asked of a mutant whose file's path begins so: the first that fits."""
+BEYOND_SIMULATION: Final = (
+    *("indexer/log/sqlite.py", "projections/store.py", "projections/queries.sql"),
+    *("projections/timeline.py", "projections/alerts.py", "projections/verdicts/", "projections/rules/"),
+)
+"""Files of which the simulation has a double, or where it takes what they say for the truth."""
 SIMULATION: Final = (
     *("-m", "tests.simulation", "--mix", "storm", "--seed", "mutants", "--blocks", "5000", "--shrink-seconds", "0"),
 )
@@ -74,7 +93,8 @@ def plant(mutant: Mutant, tree: Path) -> None:
     if found != 1:
         raise MutantLost(f"{mutant.name}: its text is {found} times in {mutant.file}, not once")
     changed = source.replace(mutant.text, mutant.instead)
-    compile(changed, mutant.file, "exec")  # a mutant that is no Python proves nothing
+    if file.suffix == ".py":
+        compile(changed, mutant.file, "exec")  # a mutant that is no Python proves nothing
     file.write_text(changed)
 
 
@@ -95,13 +115,11 @@ def judge(mutant: Mutant) -> Verdict:
         tree = Path(folder)
         plant_in_copy(mutant, tree)
         simulated = found = ""
-        if mutant.file == "indexer/log/sqlite.py":
-            found = _failed_test(_python(tree, *PYTEST, *ENGINE_TESTS))
-        elif mutant.file == "projections/store.py":
-            found = _failed_test(_python(tree, *PYTEST, *DATABASE_TESTS))
-        else:
+        if not mutant.file.startswith(BEYOND_SIMULATION):
             simulated = _failed_run(mutant, _python(tree, *SIMULATION))
-            found = "" if simulated else _failed_test(_python(tree, *PYTEST, *TESTS))
+        if not simulated:
+            tests = next(tests for prefix, tests in TESTS_OF if mutant.file.startswith(prefix))
+            found = _failed_test(_python(tree, *PYTEST, *tests))
     return Verdict(mutant, simulated, found, time.monotonic() - began)
 
 

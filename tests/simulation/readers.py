@@ -12,10 +12,15 @@ from tests.simulation.engine import SimLog, Store, Torn
 from tests.simulation.faults import InvariantBroken, Process
 from tests.simulation.oracle import Oracle
 from tests.simulation.plan import DEATHS, Action
-from tests.simulation.tables import Tables, Worker, WorkerKilled, rows_of
+from tests.simulation.poison import waits_at_times
+from tests.simulation.tables import Rows, ShortWay, Tables
+from tests.simulation.workers import Worker, WorkerKilled
 
 CHECKED: Final = 2
 """Batteries whose rows are folded anew after each batch; all of them are at the end of the run."""
+
+REMEMBERED: Final = (3, 30, 300)
+"""After so many batches a reader asks, and remembers the answer."""
 
 
 class Readers:
@@ -25,15 +30,21 @@ class Readers:
         self._store, self._oracle, self._count = store, oracle, count
         self.tables = Tables(partitions)
         self._facts: dict[str, Fact] = {}  # of events by their id, for the checks
+        self.short_way = ShortWay()
+        self.answers: dict[int, Rows] = {}  # what readers were told, by step
+        self._batches = 0
         log = reading_log(store)
         self._workers = (Worker(log, self.tables), Worker(log, self.tables))
-        for partition in range(partitions):
-            self._workers[partition % 2].take(partition)
+        for worker in self._workers:
+            worker.look()
 
     def project(self, action: Action) -> None:
         worker, other = self._workers[action.a], self._workers[1 - action.a]
         if not self._store.visible:
             return
+        self._look(worker)
+        if not worker.owned:
+            worker, other = other, worker
         thief = other if action.c >= len(DEATHS) else None
         death = "" if thief else DEATHS[action.c]
         try:
@@ -48,6 +59,16 @@ class Readers:
         else:
             self._count("batch projected" if thief is None else "partition taken in mid-batch")
             self._check(touched)
+            self._batches += 1
+            if self._batches in REMEMBERED:
+                self.answers[self.tables.consistent_step] = self.tables.rows_at(self.tables.consistent_step)
+
+    def _look(self, worker: Worker) -> None:
+        made = worker.look()
+        if made.give:
+            self._count("partitions given")
+        if made.take:
+            self._count("partitions taken over")
 
     def reassign(self, action: Action) -> None:
         self._workers[action.a].take(action.b)
@@ -56,9 +77,12 @@ class Readers:
     def catch_up(self) -> None:
         """Every partition to the log's end, by whoever owns it."""
         end = len(self._store.steps) - 1
-        for at, checkpoint in enumerate(self.tables.checkpoints):
-            if not any(worker.owned.get(at) == checkpoint for worker in self._workers):
-                self._workers[0].take(at)
+        for _ in range(2):
+            for worker in self._workers:
+                worker.look()
+        shares = [sum(owner == worker.number for owner in self.tables.owners.values()) for worker in self._workers]
+        if sum(shares) != len(self.tables.checkpoints) or max(shares) - min(shares) > 1:
+            raise InvariantBroken("I12", f"{len(self.tables.checkpoints)} partitions are divided {shares}")
         for worker in self._workers:
             for _ in range(end + 2):
                 if all(mine.last_step >= end for mine in worker.owned.values()):
@@ -76,12 +100,14 @@ class Readers:
 
     def _check(self, touched: set[Battery]) -> None:
         """I8 for the log's present end."""
-        for battery in sorted(touched)[:CHECKED]:
+        for battery in sorted(each for each in touched if not waits_at_times(each))[:CHECKED]:
             live = [each for at in self._oracle.live for each in at if each.record.key == battery[0]]
             partition = live[0].partition if live else None
             if partition is None or self.tables.checkpoints[partition].last_step != self._oracle.steps - 1:
                 continue
-            if self.tables.rows_now(battery) != rows_of((self.fact(each.record), each.record) for each in live):
+            if self.tables.rows_now(battery) != self.short_way.rows_of(
+                (self.fact(each.record), each.record) for each in live
+            ):
                 held = len(self.tables.now[EVENTS].get(battery, {}))
                 raise InvariantBroken(
                     "I8", f"the tables at step {self._oracle.steps - 1} are not the fold of {battery[0]}'s {len(live)} "

@@ -1,24 +1,25 @@
-"""The tables in memory, with the database's rules, and a worker that runs the real fold over the log.
+"""The tables in memory, with the database's rules.
 
-Stands for ``projections.store`` (whose SQL is tested on a real PostgreSQL): checkpoints with epochs, one transaction a
-batch. ``accept``, ``fold_batch``, ``Versions`` and the fold are the product's.
+Stand for ``projections.store``, ``parked`` and ``sharing`` (whose SQL is tested on a real PostgreSQL): checkpoints with
+epochs and owners, workers that live or don't, parked events, one transaction a batch.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal
+from itertools import takewhile
+from typing import Final
 
 from msgspec.structs import replace
 
 from indexer.events import ChainEvent
-from indexer.log.port import Log, accept
 from indexer.log.records import Record
-from projections.batch import Battery, Folded, Known, batteries_of, fold_batch
+from projections.batch import Battery, Folded, Known, batteries_of
 from projections.errors import OwnershipLost
 from projections.facts import Fact, decode_body
-from projections.folding import EMPTY, decode_state, encode_state, fold
+from projections.folding import EMPTY, State, decode_state, encode_state, fold
 from projections.judging import Judging
-from projections.rows import EVENTS, TABLES, EventRow, Key, Row, Table
-from projections.store import Checkpoint, advanced
+from projections.parking import Aside
+from projections.rows import EVENTS, TABLES, EventRow, Key, Put, Row, Table
+from projections.store import Checkpoint
 from tests.indexer.build import PROFILE
 from tests.simulation.faults import InvariantBroken
 
@@ -26,11 +27,6 @@ JUDGING: Final = Judging({PROFILE.name: PROFILE})
 """Verdicts, findings and alerts are rows like the others: the invariants hold for them, too."""
 
 Rows = dict[tuple[str, Key], Row]
-Death = Literal["", "before commit", "after commit", "in commit"]
-
-
-class WorkerKilled(Exception):
-    """A worker's death around its commit."""
 
 
 class Tables:
@@ -38,6 +34,12 @@ class Tables:
 
     def __init__(self, partitions: int) -> None:
         self.checkpoints = [Checkpoint(partition, 0, -1, -1, 0) for partition in range(partitions)]
+        self.owners: dict[int, int | None] = dict.fromkeys(range(partitions))  # partition -> worker's number
+        self.workers: dict[int, bool] = {}  # number -> whether its connection lives
+        self.parked: dict[
+            Battery, dict[str, tuple[int, str | None]]
+        ] = {}  # event id -> step and reason, while it waits
+        self.ended: set[tuple[str, int]] = set()  # parked events that the chain took back, with their step
         self.states: dict[Battery, bytes] = {}
         self._decoded: dict[str, ChainEvent] = {}  # by event id: a refold asks for the same rows again and again
         self.now: dict[Table, dict[Battery, dict[Key, tuple[Row, int]]]] = {table: {} for table in TABLES}
@@ -47,7 +49,14 @@ class Tables:
     def consistent_step(self) -> int:
         return min(each.last_step for each in self.checkpoints)
 
-    def take(self, partition: int) -> Checkpoint:
+    def join(self) -> int:
+        """The number of a new worker."""
+        number = len(self.workers) + 1
+        self.workers[number] = True
+        return number
+
+    def take(self, partition: int, worker: int) -> Checkpoint:
+        self.owners[partition] = worker
         taken = replace(self.checkpoints[partition], owner_epoch=self.checkpoints[partition].owner_epoch + 1)
         self.checkpoints[partition] = taken
         return taken
@@ -74,10 +83,16 @@ class Tables:
         if lost := {at for at, checkpoint in before.items() if self.checkpoints[at] != checkpoint}:
             raise OwnershipLost(frozenset(lost))
 
-    def commit(self, before: Mapping[int, Checkpoint], after: Mapping[int, Checkpoint], folded: list[Folded]) -> None:
+    def commit(
+        self,
+        before: Mapping[int, Checkpoint],
+        after: Mapping[int, Checkpoint],
+        both: Iterable[tuple[Folded, Aside]],
+    ) -> None:
         """One transaction: all of it, or OwnershipLost and nothing."""
         self.hold(before)
-        for each in folded:
+        for each, aside in both:
+            self._set_aside(aside)
             for table in TABLES:
                 self._close(table, each.versions.closings(table))
                 for version in each.versions.inserts(table):
@@ -87,6 +102,17 @@ class Tables:
                 self.states[battery] = encode_state(state)
         for at, checkpoint in after.items():
             self.checkpoints[at] = checkpoint
+
+    def _set_aside(self, aside: Aside) -> None:
+        for parked in aside.parked:
+            battery = (parked.record.key, parked.record.deployment)
+            self.parked.setdefault(battery, {})[parked.record.id] = (parked.record.step, parked.reason)
+        for event_id in aside.retracted:
+            battery = next(battery for battery, waiting in self.parked.items() if event_id in waiting)
+            step, _ = self.parked[battery].pop(event_id)
+            self.ended.add((event_id, step))
+            if not self.parked[battery]:
+                del self.parked[battery]
 
     def _close(self, table: Table, closings: dict[Key, int]) -> None:
         for key, step in closings.items():
@@ -141,67 +167,36 @@ def _battery(key: Key) -> Battery:
     return (str(key[0]), str(key[1]))
 
 
-class Worker:
-    """One process of the projection. Forgets all when it dies; the database does not."""
+class ShortWay:
+    """What the tables must say: each battery's live events, folded from nothing.
 
-    def __init__(self, log: Log, tables: Tables) -> None:
-        self._log, self._tables = log, tables
-        self.owned: dict[int, Checkpoint] = {}
+    What two questions have in common is folded once: the fold is pure.
+    """
 
-    def take(self, partition: int) -> None:
-        self.owned[partition] = self._tables.take(partition)
+    def __init__(self) -> None:
+        self._folded: dict[Battery, list[tuple[str, State, list[Put]]]] = {}  # event ids, and what became of each
 
-    def restart(self) -> None:
-        """Begins again with the partitions it had, as the database knows them."""
-        for partition in list(self.owned):
-            self.take(partition)
+    def rows_of(self, live: Iterable[tuple[Fact, Record]]) -> Rows:
+        batteries: dict[Battery, list[tuple[Fact, Record]]] = {}
+        for fact, record in live:
+            batteries.setdefault((record.key, record.deployment), []).append((fact, record))
+        found: Rows = {}
+        for battery, facts in batteries.items():
+            facts.sort(key=lambda each: each[0].place)
+            for (fact, record), (_, _, puts) in zip(facts, self._fold(battery, facts), strict=True):
+                found.update({(put.table.name, put.key): put.row for put in puts})
+                row = event_row(record, fact)
+                found[EVENTS.name, tuple(getattr(row, name) for name in EVENTS.key)] = row
+        return found
 
-    def round(self, limit: int, *, death: Death = "", thief: "Worker | None" = None) -> set[Battery]:
-        """Projects what there is for its partitions; returns the batteries touched.
-
-        Raises LogDamaged at a gap, WorkerKilled. With a ``thief``, another worker takes a partition after it was read,
-        and goes on with it.
-        """
-        batches = {at: self._log.read(at, mine.next_offset, limit) for at, mine in self.owned.items()}
-        batches = {at: batch for at, batch in batches.items() if batch.records}
-        if thief is not None and batches:
-            stolen = min(batches)
-            thief.take(stolen)
-            thief.round(limit)
-        before = {at: self.owned[at] for at in batches}
-        try:
-            self._tables.hold(before)
-        except OwnershipLost as lost:
-            for at in lost.partitions:
-                del self.owned[at]
-            return set()
-        accepted = {at: accept(self.owned[at].last_seq, batch.records) for at, batch in batches.items()}
-        known = self._tables.known(record for records in accepted.values() for record in records)
-        folded = {at: fold_batch(records, known, JUDGING) for at, records in accepted.items()}
-        after = {at: advanced(self.owned[at], batch, accepted[at], folded[at]) for at, batch in batches.items()}
-        if death in ("before commit", "in commit"):  # a database undoes what was under way
-            raise WorkerKilled
-        self._tables.commit(before, after, list(folded.values()))
-        self.owned.update(after)
-        if death == "after commit":
-            raise WorkerKilled
-        return {battery for each in folded.values() for battery in each.states}
-
-
-def rows_of(live: Iterable[tuple[Fact, Record]]) -> Rows:
-    """The short way: each battery's live events, folded from nothing."""
-    batteries: dict[Battery, list[tuple[Fact, Record]]] = {}
-    for fact, record in live:
-        batteries.setdefault((record.key, record.deployment), []).append((fact, record))
-    found: Rows = {}
-    for facts in batteries.values():
-        state = EMPTY
-        for fact, record in sorted(facts, key=lambda each: each[0].place):
-            state, puts = fold(state, fact, JUDGING)
-            found.update({(put.table.name, put.key): put.row for put in puts})
-            row = event_row(record, fact)
-            found[EVENTS.name, tuple(getattr(row, name) for name in EVENTS.key)] = row
-    return found
+    def _fold(self, battery: Battery, facts: list[tuple[Fact, Record]]) -> list[tuple[str, State, list[Put]]]:
+        done = self._folded.setdefault(battery, [])
+        same = sum(1 for _ in takewhile(lambda each: each[0][0] == each[1][1].id, zip(done, facts, strict=False)))
+        del done[same:]
+        for fact, record in facts[same:]:
+            state, puts = fold(done[-1][1] if done else EMPTY, fact, JUDGING)
+            done.append((record.id, state, puts))
+        return done
 
 
 def event_row(record: Record, fact: Fact) -> EventRow:

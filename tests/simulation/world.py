@@ -63,8 +63,9 @@ class World:
         self.tree.let_go()
         vars(self).clear()
 
-    def count(self, what: str) -> None:
-        self.counts[what] += 1
+    def count(self, what: str, times: int = 1) -> None:
+        if times:
+            self.counts[what] += times
 
     def _follow(self, process: Process) -> None:
         """The life of one follower's process."""

@@ -1,0 +1,93 @@
+"""Section 5: the timeline of one battery among ten million readings."""
+
+import random
+import tempfile
+import time
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Final, LiteralString
+
+from psycopg import sql
+
+from consumers.timeline import read_timeline
+from deploy.postgres import EmbeddedPostgres
+from indexer.log.sqlite import SqliteLog
+from projections.database import Connection, connect
+from projections.judging import Judging
+from projections.rows import READINGS, TABLES
+from tests.bench.frames import devnet_profile
+from tests.bench.plan import Plan
+from tests.bench.projecting import Times, devnet_log, project
+from tests.bench.report import Goal, Section
+
+WHOLE_COPIES: Final = 50
+"""Copies of the fleet of which all tables have the rows. Of the others there are readings: all would be 100 GB."""
+ASKED: Final = 500
+DAYS: Final = 600
+
+
+def measure(plan: Plan) -> Section:
+    """Batteries in a random order: no two questions find the same pages in a cache of ours."""
+    judging = Judging({devnet_profile().name: devnet_profile()})
+    with tempfile.TemporaryDirectory(prefix="cellwitness-bench-") as folder:
+        Path(folder).chmod(0o711)
+        path = Path(folder) / "events.db"
+        events = devnet_log(path, min(DAYS, plan.projection_days))
+        with EmbeddedPostgres(Path(folder) / "postgres").use() as url:
+            project(SqliteLog(path), url, events, Times(), judging)
+            with connect(url) as connection:
+                readings, asked = _fill(connection, plan.timeline_readings)
+                chance = random.Random(1)
+                seconds, lines = [], []
+                for _ in range(ASKED if plan.rounds > 1 else 20):
+                    key, deployment = chance.choice(asked)
+                    began = time.perf_counter()
+                    timeline = read_timeline(connection, deployment, key)
+                    seconds.append(time.perf_counter() - began)
+                    assert timeline is not None
+                    lines.append(len(timeline.lines))
+    p99 = quantiles(seconds, n=100)[98]
+    shown = {"p50 (ms)": 1e3 * median(seconds), "p99 (ms)": 1e3 * p99}
+    return Section(
+        "timeline",
+        "The timeline of one battery, verdicts and all, from PostgreSQL",
+        ({"": f"{len(seconds)} batteries", "readings in all": readings, "lines each": median(lines), **shown},),
+        (Goal("timeline of one battery, p99 (ms)", 1e3 * p99, 10, "at most"),),
+        (
+            "In one process: seven queries in one transaction, and all that the answer is made of decoded.",
+            f"Events, commitments, verdicts and findings are there for {len(asked):,} batteries, readings for all.",
+        ),
+    )
+
+
+def _fill(connection: Connection, readings: int) -> tuple[int, list[tuple[str, str]]]:
+    """Copies of all batteries under other keys; returns how many readings there are, and whom to ask for."""
+    copies = max(1, readings // _count(connection))
+    whole = min(copies, WHOLE_COPIES)
+    for table in TABLES:
+        columns = [*table.row.__struct_fields__, "known_from_step"]
+        _copy(connection, table.name, columns, copies if table is READINGS else whole, "WHERE known_until_step IS NULL")
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table.name)))
+    _copy(connection, "states", ["battery_key", "deployment", "partition", "state"], whole, "")
+    query = "SELECT encode(battery_key, 'hex'), deployment FROM batteries WHERE known_until_step IS NULL ORDER BY 1"
+    return _count(connection), connection.execute(query).fetchall()
+
+
+def _copy(connection: Connection, table: str, columns: list[str], copies: int, condition: LiteralString) -> None:
+    """The rows of a table again for each copy, whose number ends the battery key."""
+    name, originals = sql.Identifier(table), sql.Identifier(f"original_{table}")
+    values = [
+        sql.SQL("substr(battery_key, 1, 24) || int4send(copy)") if each == "battery_key" else sql.Identifier(each)
+        for each in columns
+    ]
+    listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+    made = sql.SQL("CREATE TEMPORARY TABLE {} AS SELECT {} FROM {} {}")
+    connection.execute(made.format(originals, listed, name, sql.SQL(condition)))
+    added = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM generate_series(1, {}) AS copy, {}")
+    connection.execute(added.format(name, listed, sql.SQL(", ").join(values), sql.Literal(copies), originals))
+
+
+def _count(connection: Connection) -> int:
+    row = connection.execute("SELECT count(*) FROM readings WHERE known_until_step IS NULL").fetchone()
+    assert row is not None
+    return int(row[0])
