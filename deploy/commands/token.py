@@ -45,7 +45,6 @@ def token() -> None:
 @click.option("--role", default="viewer", show_default=True, type=click.Choice(ROLES), help="What it may do.")
 @click.option(
     "--access",
-    "profile",
     default="public",
     show_default=True,
     type=click.Choice(list(PROFILES)),
@@ -57,7 +56,7 @@ def token() -> None:
 def new(
     name: str,
     role: Role,
-    profile: str,
+    access: str,
     legal_basis: str,
     days: float | None,
     tokens: str | None,
@@ -70,7 +69,7 @@ def new(
     cellwitness token new --name "night shift" --role analyst --access surveillance \\
       --legal-basis "Regulation (EU) 2019/1020, Article 14(4)"
     """
-    text, made = _file(tokens, data_dir).add(name=name, role=role, profile=profile, legal_basis=legal_basis, days=days)
+    text, made = _file(tokens, data_dir).add(name=name, role=role, profile=access, legal_basis=legal_basis, days=days)
     if as_json:
         click.echo(msgspec.json.encode({"token": text, "id": made.id, "expires_at": made.expires_at}))
         return
