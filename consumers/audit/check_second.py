@@ -2,8 +2,10 @@
 challenges and keys. Shares no code with the folds that give the verdicts. Pure.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from io import BytesIO
+from operator import itemgetter
 from typing import Any, Final
 
 import cbor2
@@ -34,6 +36,16 @@ class Second(Struct, frozen=True):
 
 def second_way(story: Story) -> Second:
     rows = {row.fact: row for row in story.opinions.verdicts}
+    minted = {
+        (fact.event.transaction, fact.event.output.index): fact.event.token_name
+        for fact in story.facts
+        if isinstance(fact.event, CommitmentMinted)
+    }
+    passports = [
+        ((fact.height, fact.event.transaction_index), fact.event.bms_public_key)
+        for fact in story.facts
+        if isinstance(fact.event, PassportEvent)
+    ]
     asked = signed = left_out = 0
     signatures: list[str] = []
     bindings: list[str] = []
@@ -42,8 +54,8 @@ def second_way(story: Story) -> Second:
         row = rows.get(fact.fact)
         if row is None:
             continue
-        bindings += _binding_faults(fact, row, story)
-        keys += _key_faults(fact, row, story)
+        bindings += _binding_faults(fact, row, minted)
+        keys += _key_faults(fact, row, passports)
         if row.checks["cose_structure"]["result"] != "passed" or row.public_key is None:
             left_out += 1
             continue
@@ -70,7 +82,7 @@ def _signed(fact: Fact, row: VerdictRow) -> bool:
     return len(key) == (32 if curve == "ed25519" else 33) and verified(message, curve, key)
 
 
-def _binding_faults(fact: Fact, row: VerdictRow, story: Story) -> Iterator[str]:
+def _binding_faults(fact: Fact, row: VerdictRow, minted: dict[tuple[str, int], str]) -> Iterator[str]:
     """The challenge is the id of the transaction whose commitment this one spends; number 5 of the twelve says so."""
     event = fact.event
     assert isinstance(event, ReadingEvent)
@@ -83,13 +95,7 @@ def _binding_faults(fact: Fact, row: VerdictRow, story: Story) -> Iterator[str]:
         if said != (_hex(battery), _hex(challenge), counter if type(counter) is int else None):
             yield f"reading {fact.fact}: cbor2 reads another battery, challenge or counter in its payload"
     spent = {(each.transaction, each.index) for each in event.inputs}
-    answered = {
-        other.event.transaction
-        for other in story.facts
-        if isinstance(other.event, CommitmentMinted)
-        and (other.event.transaction, other.event.output.index) in spent
-        and other.event.token_name in event.burned_commitments
-    }
+    answered = {output[0] for output in spent if minted.get(output) in event.burned_commitments}
     passed = row.checks["challenge"]["result"] == "passed"
     if passed and _hex(challenge) not in answered:
         yield f"reading {fact.fact}: passed as an answer to its challenge, which no commitment that it spends made"
@@ -118,13 +124,11 @@ _REFUSALS: Final = (
 """It has no single way to say no."""
 
 
-def _key_faults(fact: Fact, row: VerdictRow, story: Story) -> Iterator[str]:
+def _key_faults(fact: Fact, row: VerdictRow, passports: list[tuple[tuple[int, int], str | None]]) -> Iterator[str]:
     """The passport's key at the reading's place is that of the last passport event before its transaction."""
     place = (fact.height, fact.event.transaction_index)
-    key = None
-    for other in story.facts:
-        if isinstance(other.event, PassportEvent) and (other.height, other.event.transaction_index) < place:
-            key = other.event.bms_public_key
+    before = bisect_left(passports, place, key=itemgetter(0))
+    key = passports[before - 1][1] if before else None
     said = row.checks["passport_key"].get("inputs", {}).get("passport_key")
     if said != key:
         yield f"reading {fact.fact}: judged by the passport's key {said}, which was {key} at its place"

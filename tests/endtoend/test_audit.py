@@ -12,10 +12,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from msgspec import Struct
+from psycopg import sql
 
 from consumers.audit.container import read_container
 from consumers.audit.verify import transaction_id
 from deploy.postgres import EmbeddedPostgres
+from projections.database import connect
 from tests.endtoend.commands import CommandLine
 from tests.endtoend.pipeline import Pipeline, devnet, pipeline
 from tests.endtoend.processes import run as run_command
@@ -314,3 +316,35 @@ def test_a_pack_is_recorded_with_who_asked_and_refused_to_who_may_not_see_all(
     assert answered["parameters"]["sha256"] == sha256(out.read_bytes()).hexdigest()
     assert answered["step"] > 0
     assert (refused["who"], refused["outcome"]) == ("Bob", "refused")
+
+
+def test_a_pack_of_an_earlier_step_says_what_was_known_then(world: World, command: CommandLine, folder: Path) -> None:
+    early, late = folder / "early.zip", folder / "late.zip"
+    told = [
+        json.loads(command(*world.export(world.battery, out, "--json", *flags)).out)
+        for out, flags in ((early, ("--step", "1")), (late, ()))
+    ]
+    assert told[0]["step"] == 1 < told[1]["step"]
+    assert told[0]["facts"] <= told[1]["facts"]
+    assert told[0]["tree_root"] != told[1]["tree_root"]
+    for out in (early, late):
+        assert command("audit", "verify", str(out)).code == 0
+
+
+def test_tables_that_say_otherwise_than_the_log_are_not_exported(
+    world: World, command: CommandLine, folder: Path
+) -> None:
+    out = folder / "pack.zip"
+    statement = "UPDATE verdicts SET {} WHERE known_until_step IS NULL"
+    for change, back in (("crypto = 'failed'", "crypto = 'passed'"), ("rule_set = 77", "rule_set = 1")):
+        with connect(world.database) as connection:
+            found = connection.execute("SELECT DISTINCT crypto FROM verdicts WHERE known_until_step IS NULL").fetchall()
+            assert found == [("passed",)]
+            connection.execute(sql.SQL(statement).format(sql.SQL(change)))
+        said = command(*world.export(world.battery, out))
+        assert said.code == 4
+        assert "cellwitness rebuild" in said.errors
+        assert not out.exists()
+        with connect(world.database) as connection:
+            connection.execute(sql.SQL(statement).format(sql.SQL(back)))
+    assert command(*world.export(world.battery, out)).code == 0

@@ -19,7 +19,7 @@ JSON_PARTS = ("log/spine.jsonl", "log/records.jsonl", "log/tree.json", "judging.
 DEEP = "[" * 5_000 + "]" * 5_000
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(JSON_PARTS), st.integers(0, 1 << 30), st.integers(0, 1 << 30), st.sampled_from(POISON))
 def test_no_value_in_any_place_of_any_part_ends_the_verifier(
     pack: bytes, name: str, which: int, where: int, value: Any
@@ -39,7 +39,7 @@ def test_no_value_in_any_place_of_any_part_ends_the_verifier(
         assert not answer.holds
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.integers(0, 1 << 30), st.sampled_from(POISON))
 def test_no_value_in_any_place_of_the_manifest_ends_the_verifier(pack: bytes, where: int, value: Any) -> None:
     parts = read_container(pack)
