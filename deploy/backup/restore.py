@@ -4,8 +4,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from deploy.backup.manifest import LOG, BackupDamaged, Manifest, check_parts, read_manifest
-from deploy.backup.tables import holding, load_table, schemas, set_sequence
+from deploy.backup.manifest import LOG, BackupDamaged, Manifest, SavedDatabase, check_parts, read_manifest
+from deploy.backup.tables import holding, known, load_table, schemas, set_sequence
 from deploy.backup.take import Taken
 from indexer.errors import OperatorMustAct
 from indexer.log.audit import verify
@@ -74,6 +74,7 @@ def restore_database(folder: Path, manifest: Manifest, connection: Connection, l
         found = holding(connection, schemas(connection, whole=True))
         if found:
             raise DatabaseInUse(f"{', '.join(found[:3])} hold rows already: restore into an empty database")
+        _require_ours(connection, saved)
         for table in saved.tables:
             load_table(connection, folder, table)
         for sequence in saved.sequences:
@@ -83,6 +84,15 @@ def restore_database(folder: Path, manifest: Manifest, connection: Connection, l
         _set_offsets(connection, log)
         if saved.history != history_digests(connection, saved.step):
             raise BackupDamaged("the tables as restored are not those that were saved: nothing was kept")
+
+
+def _require_ours(connection: Connection, saved: SavedDatabase) -> None:
+    """A manifest is a stranger's word, and whoever restores may write to more than our tables."""
+    tables, sequences = known(connection)
+    named = {(each.schema, each.table) for each in saved.tables}
+    foreign = sorted((named - tables) | ({(each.schema, each.sequence) for each in saved.sequences} - sequences))
+    if foreign:
+        raise BackupDamaged(f"the manifest names {'.'.join(foreign[0])}, which is no table of cellwitness's")
 
 
 def _set_offsets(connection: Connection, log: Log) -> None:

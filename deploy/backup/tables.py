@@ -91,6 +91,13 @@ def set_sequence(connection: Connection, saved: SavedSequence) -> None:
     connection.execute("SELECT setval(%s, %s, %s)", (name, saved.last_value, saved.is_called))
 
 
+def known(connection: Connection) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """All tables and sequences that are ours here, each with its schema."""
+    names = {"schemas": schemas(connection, whole=True)}
+    tables = {(schema, table) for schema, table, *_ in connection.execute(_QUERIES["tables"], names).fetchall()}
+    return tables, set(connection.execute(_QUERIES["sequences"], names).fetchall())
+
+
 def holding(connection: Connection, names: list[str]) -> list[str]:
     """Tables of these schemas in which somebody's rows are."""
     found = []

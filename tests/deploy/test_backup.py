@@ -155,6 +155,30 @@ def test_a_manifest_can_name_no_file_outside_the_backup(chain: TestChain, tables
             check_backup(folder)
 
 
+def test_a_manifest_can_name_no_table_but_ours(
+    chain: TestChain, tables: str, postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    folder = saved(tmp_path / "saved", chain.log, tables)
+    text = (folder / MANIFEST).read_text()
+    back = fresh_database(postgres)
+    with connect(back) as connection:
+        connection.execute("CREATE TABLE public.alert_acts (LIKE pg_class)")
+    for schema in ("public", "pg_catalog"):
+        (folder / MANIFEST).write_text(text.replace('"schema": "cellwitness_people"', f'"schema": "{schema}"'))
+        with pytest.raises(BackupDamaged, match="no table of cellwitness's"):
+            restored(folder, chain.log, back)
+
+
+def test_a_table_that_others_refer_to_is_saved_before_them(chain: TestChain, tables: str, tmp_path: Path) -> None:
+    with connect(tables) as connection:
+        connection.execute("CREATE TABLE cellwitness_people.z (id integer PRIMARY KEY)")
+        connection.execute("CREATE TABLE cellwitness_people.b (z integer REFERENCES cellwitness_people.z PRIMARY KEY)")
+        connection.execute("CREATE TABLE cellwitness_people.a (b integer REFERENCES cellwitness_people.b)")
+    manifest, _ = read_manifest(saved(tmp_path / "saved", chain.log, tables))
+    names = [table.table for table in manifest.database.tables]
+    assert names.index("z") < names.index("b") < names.index("a")
+
+
 def test_nothing_is_written_over(chain: TestChain, tables: str, make_chain: MakeChain, tmp_path: Path) -> None:
     folder = saved(tmp_path / "saved", chain.log, tables)
     with pytest.raises(ConfigurationError, match="there already"):
