@@ -73,11 +73,20 @@ def write_plan(connection: Connection, plan: Plan) -> None:
         cursor.executemany(
             QUERIES["drop_notice"], [{"key": bytes.fromhex(key), "why": why} for key, why in plan.dropped]
         )
-        for message in plan.messages:
-            key = bytes.fromhex(message.key)
-            to = {"key": key, "route": message.route, "sink": message.sink, "body": message.body}
-            cursor.execute(QUERIES["add_message"], to)
-            cursor.execute(QUERIES["bind"], {"key": key, "notices": [bytes.fromhex(each) for each in message.notices]})
+        cursor.executemany(
+            QUERIES["add_message"],
+            [
+                {"key": bytes.fromhex(each.key), "route": each.route, "sink": each.sink, "body": each.body}
+                for each in plan.messages
+            ],
+        )
+        cursor.executemany(
+            QUERIES["bind"],
+            [
+                {"key": bytes.fromhex(each.key), "notices": [bytes.fromhex(notice) for notice in each.notices]}
+                for each in plan.messages
+            ],
+        )
 
 
 def _row(notice: Notice) -> dict[str, Any]:

@@ -15,8 +15,8 @@ CREATE TABLE IF NOT EXISTS cellwitness_people.alert_sends (
     made_at                  timestamptz NOT NULL DEFAULT now(),
     ended_at                 timestamptz          -- sent, failed or dropped then
 );
-CREATE INDEX IF NOT EXISTS alert_sends_open ON cellwitness_people.alert_sends (sink, send_number)
-    WHERE state IN ('waiting', 'failed');
+CREATE INDEX IF NOT EXISTS alert_sends_waiting ON cellwitness_people.alert_sends (sink, next_try_at, send_number)
+    WHERE state = 'waiting';
 CREATE INDEX IF NOT EXISTS alert_sends_recent ON cellwitness_people.alert_sends (route, made_at);
 
 -- What is to be said, one row for each alert, route, sink and kind of message. An episode begins when an alert is first
