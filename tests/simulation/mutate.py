@@ -48,6 +48,7 @@ TESTS_OF: Final = (
     ("projections/sharing.py", ("tests/projections/test_sharing.py", "-k", "division or ours_by_name")),
     ("projections/parking.py", ("tests/projections/test_parking.py",)),
     ("projections/refused.py", ("tests/projections/test_refused.py",)),
+    ("projections/batch.py", ("tests/projections/test_batch.py",)),
     ("projections/timeline.py", ("tests/projections/test_timeline.py",)),
     ("projections/alerts.py", ("tests/projections/test_verdicts.py",)),
     ("projections/verdicts/", ("tests/projections/verdicts",)),
@@ -64,7 +65,7 @@ SIMULATION: Final = (
     *("-m", "tests.simulation", "--mix", "storm", "--seed", "mutants", "--blocks", "5000", "--shrink-seconds", "0"),
 )
 PYTEST: Final = ("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider")
-TIMEOUT_SECONDS: Final = 150
+TIMEOUT_SECONDS: Final = 400
 NEVER_ENDED: Final = "it never ended"
 
 
