@@ -58,7 +58,7 @@ TESTS_OF: Final = (
 """Tests that are asked of a mutant whose file's path begins so: the first that fits."""
 BEYOND_SIMULATION: Final = (
     *("indexer/log/sqlite.py", "projections/store.py", "projections/queries.sql"),
-    *("projections/timeline.py", "projections/alerts.py", "projections/verdicts/", "projections/rules/"),
+    *("projections/timeline.py", "projections/verdicts/", "projections/rules/"),
 )
 """Files of which the simulation has a double, or where it takes what they say for the truth."""
 SIMULATION: Final = (
