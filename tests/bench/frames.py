@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from functools import cache
 
 import msgspec
 from msgspec import Struct
@@ -62,6 +63,7 @@ class _Transactions(Struct, frozen=True):
     transactions: tuple[msgspec.Raw, ...] = ()
 
 
+@cache
 def devnet_blocks(batteries: int, days: int) -> list[bytes]:
     """A devnet's blocks that hold transactions, in order: what a deployment does, and some of others' doing."""
     maker = Maker(Plan(batteries=batteries))
