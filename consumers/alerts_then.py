@@ -64,4 +64,3 @@ def _fits(alert: Alert, selection: Selection) -> bool:
         and alert.alert.startswith(selection.name.lower())
         and (search in words or alert.alert.startswith(search) or alert.subject.startswith(search))
     )
-

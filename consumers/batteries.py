@@ -71,7 +71,7 @@ class Batteries(Struct, frozen=True, kw_only=True):
     batteries: tuple[Listed, ...]
 
 
-def list_batteries(
+def list_batteries(  # noqa: PLR0913 - which, when, and which part
     connection: Connection,
     wanted: Wanted,
     as_of_step: int | None = None,

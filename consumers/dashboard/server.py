@@ -20,6 +20,7 @@ from consumers.dashboard.feed import Feed
 from consumers.dashboard.gate import Asker, problem_response
 from consumers.dashboard.layout import Frame, Layout, Page, Viewer
 from consumers.dashboard.moment import NOW, PARAMETERS, Moment, asked_at, read_moment
+from consumers.dashboard.packing import packed
 from consumers.dashboard.people import Right, TokenFile
 from consumers.dashboard.problems import Refused, refused
 from consumers.dashboard.sessions import Session, Sessions, is_csrf_of
@@ -137,7 +138,10 @@ def html(  # noqa: PLR0913 - what a frame is made of
         path=request.url.path,
         query=[(name, value) for name, value in request.query_params.multi_items() if name not in PARAMETERS],
     )
-    return Response(parts.layout.page(page, frame), status, media_type="text/html")
+    content, headers = parts.layout.page(page, frame).encode(), {"vary": "accept-encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        content, headers = packed(content), headers | {"content-encoding": "gzip"}
+    return Response(content, status, headers=headers, media_type="text/html")
 
 
 def api_handler(parts: Parts, endpoint: Endpoint) -> Handler:

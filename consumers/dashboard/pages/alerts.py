@@ -89,11 +89,7 @@ def alerts(layout: Layout, connection: Connection, moment: Moment, query: Mappin
         everything = replace(selection, severities=None, rule=None)
         holds, stood = list_alerts_then(connection, everything, step, moment.as_of_slot)
         counts = _counts(stood)
-        found = [
-            each
-            for each in stood
-            if asked.severity in ("", each.severity) and asked.rule in ("", each.rule)
-        ]
+        found = [each for each in stood if asked.severity in ("", each.severity) and asked.rule in ("", each.rule)]
         chosen = next((each for each in found if each.alert == asked.alert), None)
         if chosen:
             story = read_story_then(connection, holds, chosen, step, moment.as_of_slot)
@@ -113,15 +109,17 @@ def read_asked(query: Mapping[str, str]) -> Asked:
     """Raises Refused for what can't be."""
     state, severity, rule = query.get("state") or "open", query.get("severity", ""), query.get("rule", "")
     page, alert = query.get("page") or "0", query.get("alert", "").lower()
+    is_name = len(alert) in (0, NAME_DIGITS) and all(each in "0123456789abcdef" for each in alert)
     for name, value, good, such in (
         ("state", state, state in SHOWN, f"one of {', '.join(SHOWN)}"),
         ("severity", severity, severity in ("", *SEVERITIES), f"one of {', '.join(SEVERITIES)}"),
         ("rule", rule, not rule or rule in RULES, "a rule such as R04"),
         ("page", page, page.isascii() and page.isdecimal() and len(page) < 4, "a number from 0"),
-        ("alert", alert, all(d in "0123456789abcdef" for d in alert) and len(alert) in (0, NAME_DIGITS), "20 hex digits"),
+        ("alert", alert, is_name, "20 hex digits"),
     ):
         if not good:
-            raise Refused(HTTPStatus.BAD_REQUEST, "bad-parameter", f"{name} is {value[:40]!r}: write {such}", parameter=name)
+            said = f"{name} is {value[:40]!r}: write {such}"
+            raise Refused(HTTPStatus.BAD_REQUEST, "bad-parameter", said, parameter=name)
     return Asked(
         state=cast("Shown", state),
         severity=severity,
@@ -166,12 +164,12 @@ def alerts_page(  # noqa: PLR0913, PLR0917 - what the page shows
                 name=name,
                 words=name,
                 count=severities[name],
-                href=alerts_link(moment, **asked.query(severity="" if asked.severity == name else name, alert="", page="")),
+                href=_narrowed(asked, moment, severity="" if asked.severity == name else name),
                 chosen=asked.severity == name,
             )
             for name in SEVERITIES
         ],
-        rules=[(rule, RULES[rule].name if rule in RULES else "an earlier rule", n) for rule, n in rules.most_common() if n],
+        rules=[(rule, _name(rule), count) for rule, count in rules.most_common() if count],
         total=sum(rules.values()),
         told=_told(story, moment) if story else None,
         next_href=alerts_link(moment, **asked.query(page=str(asked.page + 1), alert="")) if more else None,
@@ -179,7 +177,7 @@ def alerts_page(  # noqa: PLR0913, PLR0917 - what the page shows
         if asked.page
         else None,
         everything=alerts_link(moment, state="all"),
-        kept={name: value for name, value in {**asked.query(q="", rule="", alert="", page=""), **moment.parameters()}.items()},
+        kept=asked.query(q="", rule="", alert="", page="") | moment.parameters(),
         here=alerts_link(moment, **asked.query()),
     )
     return Page(title="Alerts", section="alerts", body=body, scripts=("inbox.js",))
@@ -189,7 +187,8 @@ def _chosen(connection: Connection, name: str, found: Sequence[Alert]) -> Alert 
     """From the list, or from all: a link to an alert must not go dead because somebody closed it."""
     if not name:
         return None
-    return next((each for each in found if each.alert == name), None) or next(iter(find_alert(connection, name)[1]), None)
+    listed = next((each for each in found if each.alert == name), None)
+    return listed or next(iter(find_alert(connection, name)[1]), None)
 
 
 def _selection(asked: Asked) -> Selection:
@@ -215,8 +214,17 @@ def _counts(stood: Sequence[Alert]) -> list[Count]:
 def _states(asked: Asked, states: Mapping[str, int], moment: Moment) -> Iterator[Facet]:
     for name in SHOWN:
         count = {"withdrawn": None, "all": sum(states.values())}.get(name, states.get(name, 0))
-        href = alerts_link(moment, **asked.query(state=name, alert="", page=""))
+        href = _narrowed(asked, moment, state=name)
         yield Facet(name=name, words=name, count=count, href=href, chosen=asked.state == name)
+
+
+def _narrowed(asked: Asked, moment: Moment, **other: str) -> str:
+    """The list from its beginning, with no evidence beside it."""
+    return alerts_link(moment, **asked.query(**other, alert="", page=""))
+
+
+def _name(rule: str) -> str:
+    return RULES[rule].name if rule in RULES else "an earlier rule"
 
 
 def _row(alert: Alert, asked: Asked, moment: Moment) -> Row:

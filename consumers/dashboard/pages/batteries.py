@@ -1,5 +1,6 @@
 """The list of batteries: what every mark of the fleet's page leads to, with what was asked in words."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -36,7 +37,8 @@ def batteries(layout: Layout, connection: Connection, moment: Moment, query: Map
 
 def read_wanted(asked: Mapping[str, str]) -> Wanted:
     """Raises Refused for what can't be."""
-    said: dict[str, Any] = {name: asked[name] for name in ("model", "rule", "severity", "verdict", "result", "worth") if name in asked}
+    words = ("model", "rule", "severity", "verdict", "result", "worth")
+    said: dict[str, Any] = {name: asked[name] for name in words if name in asked}
     for name in _NUMBERS:
         if name in asked:
             text = asked[name]
@@ -45,7 +47,7 @@ def read_wanted(asked: Mapping[str, str]) -> Wanted:
             said[name] = int(text)
     if "silent" in asked:
         bounds = [0, *(days for days, _ in SILENCES)]
-        spans = {str(most): (least, most) for least, most in zip(bounds, bounds[1:], strict=False)}
+        spans = {str(most): (least, most) for least, most in itertools.pairwise(bounds)}
         if asked["silent"] != "never" and asked["silent"] not in spans:
             good = ", ".join((*spans, "never"))
             raise Refused(HTTPStatus.BAD_REQUEST, "bad-parameter", f"silent is one of {good}", parameter="silent")
@@ -53,9 +55,7 @@ def read_wanted(asked: Mapping[str, str]) -> Wanted:
     if ("verdict" in asked) != ("result" in asked):
         raise Refused(HTTPStatus.BAD_REQUEST, "bad-parameter", "verdict and result go together", parameter="verdict")
     try:
-        return msgspec.convert(
-            said | {"search": asked.get("q"), "no_passport": asked.get("passport") == "no"}, Wanted
-        )
+        return msgspec.convert(said | {"search": asked.get("q"), "no_passport": asked.get("passport") == "no"}, Wanted)
     except msgspec.ValidationError as error:
         raise Refused(HTTPStatus.BAD_REQUEST, "bad-parameter", f"this can't be asked: {error}") from error
 
@@ -105,7 +105,7 @@ def _words(asked: Mapping[str, str]) -> Iterator[str]:
         yield f"with a finding of {asked['rule']}{f' {rule.name}' if rule else ''}"
     if "silent" in asked:
         silent = asked["silent"]
-        yield "never read" if silent == "never" else f"last read {dict((str(d), w) for d, w in SILENCES)[silent]}"
+        yield "never read" if silent == "never" else f"last read { {str(d): w for d, w in SILENCES}[silent] }"
     if "cycles_from" in asked or "cycles_to" in asked:
         yield f"with a reading at {asked.get('cycles_from', '0')} to {asked.get('cycles_to', 'any number of')} cycles"
     if "read_from" in asked or "read_to" in asked:

@@ -102,7 +102,7 @@ def battery_page(  # noqa: PLR0913 - what the page shows
     *,
     everything: bool = False,
 ) -> Page:
-    """``alerts``: that stand and that were withdrawn. ``everything``: all readings and events, for print and patience."""
+    """``alerts``: that stand and that were withdrawn. ``everything``: each reading and event, for print."""
     battery = timeline.battery
     name = (
         visible(battery["battery_id_text"] or battery["battery_id"] or "") or f"battery {battery['battery_key'][:10]}…"
@@ -176,9 +176,9 @@ def _epochs(timeline: Timeline) -> list[Epoch]:
     for line in timeline.lines:
         if line.type.startswith("passport_"):
             event = decode_event(bytes(line.event))
-            if isinstance(event, PassportRegistered | PassportUpdated) and event.bms_public_key:
-                if not named or named[-1][0] != event.bms_public_key:
-                    named.append((event.bms_public_key, event.bms_key_alg, line))
+            assert isinstance(event, PassportRegistered | PassportUpdated)
+            if event.bms_public_key and (not named or named[-1][0] != event.bms_public_key):
+                named.append((event.bms_public_key, event.bms_key_alg, line))
     epochs = [
         Epoch(
             key=key,

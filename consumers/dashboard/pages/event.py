@@ -1,4 +1,4 @@
-"""The page on one event: its place, each check with its reasons, what was found, and the bytes as they were received."""
+"""The page on one event: its place, each check with its reasons, what was found, and the bytes as received."""
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus

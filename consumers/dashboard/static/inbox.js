@@ -1,5 +1,6 @@
 // The inbox by keyboard. Each key does what a link or a button on the page does too; `?` lists them.
 
+let shown = location.search;
 const rows = () => [...document.querySelectorAll("#inbox tbody a")];
 const help = () => document.getElementById("help");
 
@@ -32,6 +33,7 @@ async function open(link) {
   }
   document.getElementById("evidence").replaceWith(document.adoptNode(evidence));
   history.pushState(null, "", link.href);
+  shown = location.search;
   for (const row of rows()) {
     const chosen = row === link;
     row.toggleAttribute("aria-current", chosen);
@@ -89,4 +91,5 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-addEventListener("popstate", () => location.reload());
+// Going back shows the alert before; a jump within the page is no going back.
+addEventListener("popstate", () => location.search !== shown && location.reload());

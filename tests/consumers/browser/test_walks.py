@@ -107,8 +107,9 @@ def test_everything_can_be_reached_by_tab_and_is_seen_to_have_the_focus(browser:
                 page.keyboard.press("Tab")
                 seen.add(
                     page.evaluate(
-                        "() => { const e = document.activeElement; const o = getComputedStyle(e).outlineStyle;"
-                        " return e === document.body || e.closest('svg') ? '' : o === 'none' ? 'BARE ' + e.outerHTML : e.outerHTML }"
+                        "() => { const e = document.activeElement;"
+                        " if (e === document.body || e.closest('svg')) return '';"
+                        " return (getComputedStyle(e).outlineStyle === 'none' ? 'BARE ' : '') + e.outerHTML }"
                     )[:90]
                 )
             assert len(seen) > 5, path

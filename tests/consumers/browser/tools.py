@@ -49,10 +49,10 @@ def bring() -> int:
             sys.stderr.write("no Chromium: install it (in Debian, as root: apt-get install chromium), then try again\n")
             return 4
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu-core"]):
-            done = subprocess.run([apt, *command], env=environment, stdout=subprocess.DEVNULL, check=False)
-            if done.returncode and command[0] == "install":
-                return 4
+        install = ("install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu-core")
+        subprocess.run([apt, "update", "-qq"], env=environment, stdout=subprocess.DEVNULL, check=False)
+        done = subprocess.run([apt, *install], env=environment, stdout=subprocess.DEVNULL, check=False)
+        return 4 if done.returncode else 0
     return 0
 
 
