@@ -52,8 +52,9 @@ dashboard a login.
 
 The kinds of data: `model` (what passports say of a model), `statistic` (of models and months), `identity` (which
 battery), `status` (that it is registered, read, repurposed), `condition` (health, cycles, temperatures of a battery),
-`finding` (verdicts, rules, alerts), `evidence` (bytes, hashes, keys), `person` (submitters, as hashes of their keys),
-`operation` (what is missing, and who dealt with alerts).
+`finding` (verdicts, rules, alerts), `evidence` (hashes, keys, places), `raw` (bytes and values as they came, which
+tell of everything), `person` (submitters, as hashes of their keys), `operation` (what is missing, and who dealt with
+alerts).
 """
 
 
