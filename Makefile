@@ -4,7 +4,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --quiet --extra devnet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format bench judge simulate mutants chaos contracts blueprint kafka schemas clean
+.PHONY: help setup demo assets test quick check format bench judge simulate mutants chaos contracts blueprint kafka schemas clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -15,8 +15,11 @@ help: ## List the targets
 setup: $(filter .tools/bin/uv,$(UV)) ## Install everything into .venv
 	@$(UV) sync --quiet --extra devnet
 
-demo: setup ## A devnet, its event log, a battery's timeline, and a fork being undone before your eyes
+demo: setup ## A devnet with frauds, its event log, its tables, and the dashboard over them, until Ctrl-C
 	@$(RUN) cellwitness demo
+
+assets: setup ## Fetch what the dashboard's pages load and nobody committed, by its lock file
+	@$(RUN) python -m consumers.dashboard.vendor
 
 test: setup check ## Every check and every test, on real engines
 	@$(RUN) --extra contracts pytest

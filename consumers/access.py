@@ -76,7 +76,7 @@ PROFILES: Final[dict[str, Profile]] = {
             name="surveillance",
             title="A market surveillance authority",
             meaning="all but the operator's own affairs; submitters under their pseudonyms",
-            data=frozenset(("model", "statistic", "identity", "status", "condition", "finding", "evidence", "person")),
+            data=frozenset(DATA) - {"operation"},
             bases=(
                 "Regulation (EU) 2019/1020, Article 14(4)",
                 "Regulation (EU) 2023/1542, Article 77(2)(b), Annex XIII points 2 and 3",

@@ -100,9 +100,13 @@ def find_batteries(connection: Connection, battery: str, as_of_step: int | None 
         raw = bytes.fromhex(battery)
     except ValueError:
         raw = b""
+    try:
+        text = battery.encode(errors="surrogateescape")  # as the command line brings bytes that are no UTF-8
+    except UnicodeEncodeError:
+        text = b""  # half a surrogate pair: no id's
     found: list[tuple[str, str]] = []
     with asking():
-        for battery_id in (battery.encode(errors="surrogateescape"), raw):
+        for battery_id in (text, raw):
             parameters = {"battery_id": battery_id, "battery_key": raw, "step": as_of_step}
             if battery_id:
                 found += connection.execute(_query("find_batteries", as_of_step), parameters).fetchall()

@@ -43,8 +43,8 @@ GRANT SELECT (battery_key, deployment, partition) ON {schema}.states TO cellwitn
 GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO cellwitness_auditor;
 
 -- people --
--- What people did about alerts, and what they asked, is added to, and never changed. It has no place in a schema that is
--- built anew. Whoever asks writes down what he asks, and neither when nor as whom: that is PostgreSQL's to say.
+-- What people did about alerts, and what they asked, is added to, and never changed. It has no place in a schema that
+-- is built anew. Whoever asks writes down what he asks, and neither when nor as whom: that is PostgreSQL's to say.
 REVOKE ALL ON SCHEMA cellwitness_people FROM PUBLIC;
 GRANT USAGE ON SCHEMA cellwitness_people TO cellwitness_auditor, cellwitness_alerter, cellwitness_reader;
 GRANT SELECT ON cellwitness_people.alert_acts TO cellwitness_auditor, cellwitness_alerter, cellwitness_reader;

@@ -8,13 +8,12 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from psycopg.rows import dict_row
 
 from consumers.alerts import Act, ActName, Alert, Selection, State, do_act, find_alert, list_alerts, read_story
+from consumers.alerts_then import list_alerts_then, read_story_then
 from consumers.as_of import step_known_at
 from consumers.dashboard.endpoints import (
     Answer,
     Ask,
-    AtMoment,
     Cursor,
-    Endpoint,
     Paged,
     Parameters,
     bad,
@@ -34,6 +33,8 @@ from projections.database import Connection
 Hex = Annotated[str, Meta(pattern="^[0-9a-f]*$", max_length=128)]
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Rule = Annotated[str, Meta(pattern="^R[0-9]{2}$")]
+
+GREATEST_OFFSET: Final = 100_000
 
 _DEPTH: Final[dict[Finality, int]] = {"pending": 0, "confirmed": 1, "final": 2}
 
@@ -201,9 +202,9 @@ def timeline(connection: Connection, ask: Ask) -> TimelinePart:
 
 def alerts(connection: Connection, ask: Ask) -> Alerts:
     q: AlertsAsked = ask.q
-    now_only(q)
+    moment = q.moment()
     after = 0 if q.cursor is UNSET else read_cursor(str(q.cursor), tuple[int])[0]
-    if not 0 <= after <= 100_000:
+    if not 0 <= after <= GREATEST_OFFSET:
         raise bad("cursor", "cursor is none of ours: take `next` of an answer as it is, or leave it out")
     selection = Selection(
         states=None if q.state is UNSET else (q.state,),
@@ -214,7 +215,11 @@ def alerts(connection: Connection, ask: Ask) -> Alerts:
         withdrawn=q.withdrawn == "yes",
         limit=after + q.limit + 1,
     )
-    holds, found = list_alerts(connection, selection)
+    if moment.is_now:
+        holds, found = list_alerts(connection, selection)
+    else:
+        step, _ = where(connection, moment)
+        holds, found = list_alerts_then(connection, selection, step, moment.as_of_slot)
     least = 0 if q.finality is UNSET else _DEPTH[q.finality]
     stages = {"provisional": 0, "confirmed": 1, "final": 2, "withdrawn": 0}
     part = [alert for alert in found[after : after + q.limit] if stages[alert.stage] >= least]
@@ -224,10 +229,18 @@ def alerts(connection: Connection, ask: Ask) -> Alerts:
 
 
 def alert(connection: Connection, ask: Ask) -> OneAlert:
-    now_only(ask.q)
-    holds, found = one_alert(connection, ask.path["alert"])
-    story = read_story(connection, holds, found)
-    return OneAlert(holds=holds, alert=found, findings=story.findings, acts=story.acts)
+    name, moment = ask.path["alert"], ask.q.moment()
+    if moment.is_now:
+        holds, found = one_alert(connection, name)
+        story = read_story(connection, holds, found)
+    else:
+        step, _ = where(connection, moment)
+        holds, stood = list_alerts_then(connection, Selection(), step, moment.as_of_slot)
+        then = next((each for each in stood if each.alert == name), None)
+        if then is None:
+            raise Refused(HTTPStatus.NOT_FOUND, "no-such-alert", f"no alert {name[:40]} stood at that moment")
+        story = read_story_then(connection, holds, then, step, moment.as_of_slot)
+    return OneAlert(holds=holds, alert=story.alert, findings=story.findings, acts=story.acts)
 
 
 def act(connection: Connection, ask: Ask) -> ActDone:
@@ -260,15 +273,6 @@ def battery_key(text: str) -> str:
     return raw.hex()
 
 
-def now_only(q: AtMoment) -> None:
-    """Raises Refused: what people do about alerts is kept as it is now."""
-    if not q.moment().is_now:
-        raise bad(
-            "as_of_slot",
-            "alerts are answered as they are now: a battery's timeline at a past moment has those of then",
-        )
-
-
 def series(connection: Connection, ask: Ask) -> SeriesAnswer:
     moment = ask.q.moment()
     step = where(connection, moment)[0]
@@ -279,66 +283,3 @@ def series(connection: Connection, ask: Ask) -> SeriesAnswer:
             HTTPStatus.NOT_FOUND, "no-such-battery", f"nothing is known of battery {key} of {deployment} at that moment"
         )
     return SeriesAnswer(holds=found.holds, series=course_series(found, moment))
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path="/api/v1/steps",
-        name="steps",
-        answer=Steps,
-        run=steps,
-        parameters=StepsAsked,
-        summary="Steps of the log, newest first: runs of blocks, and rollbacks.",
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/v1/batteries/{deployment}/{battery_key}",
-        name="timeline",
-        answer=TimelinePart,
-        run=timeline,
-        parameters=Paged,
-        problems=(404,),
-        summary="Everything known of a battery, in the chain's order, with what each reading is worth.",
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/v1/batteries/{deployment}/{battery_key}/series",
-        name="series",
-        answer=SeriesAnswer,
-        run=series,
-        parameters=AtMoment,
-        problems=(404,),
-        summary="A battery's readings as columns, with its findings, commitments and ages as lanes.",
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/v1/alerts",
-        name="alerts",
-        answer=Alerts,
-        run=alerts,
-        parameters=AlertsAsked,
-        summary="Alerts, the gravest first.",
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/v1/alerts/{alert}",
-        name="alert",
-        answer=OneAlert,
-        run=alert,
-        parameters=AtMoment,
-        problems=(404,),
-        summary="One alert, with its evidence and what people did.",
-    ),
-    Endpoint(
-        method="POST",
-        path="/api/v1/alerts/{alert}/acts",
-        name="act",
-        answer=ActDone,
-        run=act,
-        body=ActAsked,
-        right="act",
-        problems=(404, 413, 415),
-        summary="Acknowledges, annotates or closes an alert, in the name of whoever asks.",
-    ),
-)

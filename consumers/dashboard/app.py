@@ -18,24 +18,30 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from consumers.access import Question, asking_as, list_questions
 from consumers.dashboard import api
 from consumers.dashboard.asking import list_handler, query_handler
 from consumers.dashboard.endpoints import Ask, Parameters, read_body, read_parameters, tagged
 from consumers.dashboard.feed import Event
 from consumers.dashboard.gate import Gate, Rules, is_ours, problem_response, read_cookie, set_cookie
+from consumers.dashboard.moment import NOW
 from consumers.dashboard.openapi import describe
+from consumers.dashboard.pages.access import QUESTIONS_SHOWN, access_page
 from consumers.dashboard.problems import Refused
-from consumers.dashboard.routes import PAGES, RECORDED
+from consumers.dashboard.routes import ENDPOINTS, NEEDS, PAGES, RECORDED
 from consumers.dashboard.server import (
     Handler,
     Parts,
     api_handler,
     asker_of,
     demand,
+    html,
     page_handler,
     problem,
     read_form,
+    viewer_of,
 )
+from consumers.timeline import Holds
 from indexer.errors import CellwitnessError
 
 log = structlog.get_logger(component="dashboard")
@@ -54,16 +60,22 @@ def make_app(parts: Parts, rules: Rules) -> Starlette:
             yield
 
     pages = [
-        Route(path, page_handler(parts, make, recorded=path in RECORDED), methods=["GET"])
+        Route(
+            path,
+            page_handler(parts, make, needs=NEEDS.get(path), recorded=path in RECORDED),
+            methods=["GET"],
+        )
         for path, make in PAGES.items()
     ]
-    endpoints = [Route(each.path, api_handler(parts, each), methods=[each.method]) for each in api.ENDPOINTS]
+    endpoints = [Route(each.path, api_handler(parts, each), methods=[each.method]) for each in ENDPOINTS]
     app = Starlette(
         routes=[
             Route("/static/{digest}/{name:path}", _static(parts), methods=["GET"]),
             Route("/login", _login_page(parts), methods=["GET"]),
             Route("/login", _login(parts, rules), methods=["POST"]),
             Route("/logout", _logout(parts, rules), methods=["POST"]),
+            Route("/access", _access(parts), methods=["GET"]),
+            Route("/access", _basis(), methods=["POST"]),
             Route("/demo/fork", _fork(parts), methods=["POST"]),
             Route("/alerts/{alert}/acts", _act(parts), methods=["POST"]),
             Route("/health/live", _live, methods=["GET"]),
@@ -71,7 +83,7 @@ def make_app(parts: Parts, rules: Rules) -> Starlette:
             Route("/api/v1/status", _status(parts), methods=["GET"]),
             Route("/api/v1/events", _events(parts), methods=["GET"]),
             Route("/api/v1/openapi.json", _openapi(), methods=["GET"]),
-            Route("/api/v1/queries", list_handler(parts), methods=["GET"]),
+            Route("/api/v1/queries", list_handler(), methods=["GET"]),
             Route("/api/v1/queries/{query}", query_handler(parts), methods=["GET"]),
             *endpoints,
             *pages,
@@ -142,6 +154,38 @@ def _logout(parts: Parts, rules: Rules) -> Handler:
         answer = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
         answer.headers.append("set-cookie", set_cookie("", https=rules.https))
         return answer
+
+    return handle
+
+
+def _access(parts: Parts) -> Handler:
+    async def handle(request: Request) -> Response:
+        asker = asker_of(request)
+
+        def work() -> tuple[list[Question] | None, Holds]:
+            with parts.tables.reading() as connection:
+                holds = api.where(connection, NOW)[1]
+            if not asker.person.may("record"):
+                return None, holds
+            with parts.tables.auditing() as connection:
+                return list_questions(connection, limit=QUESTIONS_SHOWN), holds
+
+        questions, holds = await run_in_threadpool(work)
+        return html(request, parts, access_page(parts.layout, viewer_of(asker, parts), questions), holds)
+
+    return handle
+
+
+def _basis() -> Handler:
+    """Changes the legal basis of what a session asks from here on."""
+
+    async def handle(request: Request) -> Response:
+        form = await read_form(request)
+        session = asker_of(request).session
+        assert session is not None
+        session.legal_basis = asking_as(session.person.name, session.profile, form.get("legal_basis", "")).legal_basis
+        session.noted.clear()
+        return RedirectResponse("/access", HTTPStatus.SEE_OTHER)
 
     return handle
 
@@ -223,8 +267,8 @@ def _events(parts: Parts) -> Handler:
         async def stream() -> AsyncIterator[bytes]:
             async with parts.feed.listen() as queue:
                 yield b"retry: 1000\n\n"
-                while True:
-                    yield encode_event(await queue.get())
+                while (event := await queue.get()) is not None:
+                    yield encode_event(event)
 
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(stream(), headers=headers, media_type="text/event-stream")
@@ -238,7 +282,7 @@ def encode_event(event: Event) -> bytes:
 
 
 def _openapi() -> Handler:
-    content = msgspec.json.format(msgspec.json.encode(describe(api.ENDPOINTS)))
+    content = msgspec.json.format(msgspec.json.encode(describe(ENDPOINTS)))
 
     async def handle(request: Request) -> Response:
         return tagged(request, content, "application/json")

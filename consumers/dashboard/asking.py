@@ -9,10 +9,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consumers.access import ask, asking_as, may_ask
+from consumers.access import ask, may_ask
 from consumers.dashboard.endpoints import AtMoment, bad, digits, read_pairs, tagged
-from consumers.dashboard.pages.queries import given_of, moment_of, read_finality
-from consumers.dashboard.server import Handler, Parts, asker_of, demand, viewer_of, wait_for_step
+from consumers.dashboard.moment import asked_at
+from consumers.dashboard.pages.queries import given_of, read_finality
+from consumers.dashboard.server import Handler, Parts, asker_of, demand, wait_for_step
+from consumers.dashboard.withheld import asking_of
 from consumers.queries import QUERIES, find_query
 from consumers.queries.formats import MEDIA_TYPES, Format, write
 from consumers.queries.model import Column, Parameter, Query
@@ -33,9 +35,8 @@ def query_handler(parts: Parts) -> Handler:
         if form not in FORMATS:
             raise bad("format", f"format is {form[:40]!r}: write one of {', '.join(FORMATS)}")
         finality = read_finality(given.get("finality", ""))
-        viewer = viewer_of(asker, parts)
-        asking = asking_as(viewer.name, viewer.profile, viewer.legal_basis or None)
-        asked = moment_of(at.moment(), finality)
+        asking = asking_of(asker)
+        asked = asked_at(at.moment(), finality)
         await wait_for_step(parts, at)
 
         def work() -> bytes:
@@ -60,14 +61,13 @@ def query_handler(parts: Parts) -> Handler:
     return handle
 
 
-def list_handler(parts: Parts) -> Handler:
+def list_handler() -> Handler:
     """What there is to ask, and with which parameters."""
 
     async def handle(request: Request) -> Response:
         asker = asker_of(request)
         read_pairs(request, known=())
-        viewer = viewer_of(asker, parts)
-        profile = asking_as(viewer.name, viewer.profile, viewer.legal_basis or None).profile
+        profile = asking_of(asker).profile
         listed = [
             {
                 "number": each.number,

@@ -17,6 +17,7 @@ from consumers.dashboard.gate import Asker
 from consumers.dashboard.moment import GREATEST, Moment, read_moment
 from consumers.dashboard.people import Right
 from consumers.dashboard.problems import Refused
+from consumers.queries.model import Data
 from consumers.timeline import Finality, Holds
 
 _T = TypeVar("_T")
@@ -86,6 +87,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     parameters: type[Parameters] = Parameters
     body: type[Struct] | None = None
     right: Right = "read"
+    needs: frozenset[Data] = frozenset()  # kinds of data without which it would say nothing
     problems: tuple[int, ...] = ()  # beside those that every endpoint may have
 
 

@@ -7,7 +7,9 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 
-from indexer.errors import ConfigurationError
+from consumers.queries.model import BadParameter
+from consumers.queries.model import Moment as Asked
+from consumers.timeline import Finality
 
 PARAMETERS: Final = ("as_of_slot", "as_of_step", "known_at")
 GREATEST: Final = 2**63 - 1  # PostgreSQL's bigint
@@ -43,14 +45,20 @@ class Moment(Struct, frozen=True, kw_only=True):
         return f"{path}?{query}" if query else path
 
 
+def asked_at(moment: Moment, finality: Finality = "pending") -> Asked:
+    """The moment as queries, and the record of what was asked, have it."""
+    known_at: int | datetime | None = moment.known_at if moment.as_of_step is None else moment.as_of_step
+    return Asked(as_of_slot=moment.as_of_slot, known_at=known_at, finality=finality)
+
+
 NOW: Final = Moment()
 
 
 def read_moment(parameters: Mapping[str, str]) -> Moment:
-    """The moment in an address; empty parameters, as a form sends them, are none. Raises ConfigurationError."""
+    """The moment in an address; empty parameters, as a form sends them, are none. Raises BadParameter."""
     given = {name: parameters[name].strip() for name in PARAMETERS if parameters.get(name, "").strip()}
     if "as_of_step" in given and "known_at" in given:
-        raise ConfigurationError("as_of_step and known_at both say what was known: give one of them")
+        raise BadParameter("known_at", "as_of_step says what was known, too: give one of them")
     return Moment(
         as_of_slot=_number("as_of_slot", given.get("as_of_slot")),
         as_of_step=_number("as_of_step", given.get("as_of_step")),
@@ -62,7 +70,7 @@ def _number(name: str, text: str | None) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal()) or len(text) > 19 or int(text) > GREATEST:
-        raise ConfigurationError(f"{name} is {text[:40]!r}: write a whole number from 0, such as {name}=1000")
+        raise BadParameter(name, f"{text[:40]!r} is no whole number from 0, such as {name}=1000")
     return int(text)
 
 
@@ -72,8 +80,8 @@ def _time(name: str, text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
     except ValueError:
-        raise ConfigurationError(
-            f"{name} is {text[:40]!r}: write a time as RFC 3339 has it, such as {name}=2026-05-03T14:02:00Z"
+        raise BadParameter(
+            name, f"{text[:40]!r} is no time as RFC 3339 has it, such as {name}=2026-05-03T14:02:00Z"
         ) from None
     # A form's field for a time has no zone: pages speak UTC.
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

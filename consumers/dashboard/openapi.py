@@ -13,6 +13,7 @@ from consumers.dashboard.api import Status
 from consumers.dashboard.asking import describe_queries
 from consumers.dashboard.endpoints import AtMoment, Endpoint, Parameters
 from consumers.dashboard.problems import MEDIA_TYPE, Problem
+from consumers.dashboard.withheld import FIELDS
 
 REF: Final = "#/components/schemas/{name}"
 ALWAYS: Final = (400, 401, 403, 404, 414, 421, 429, 503)
@@ -32,6 +33,7 @@ PATH: Final = {
     "deployment": {"type": "string", "minLength": 1, "maxLength": 200},
     "battery_key": {"type": "string", "pattern": "^[0-9a-f]{56}$"},
     "alert": {"type": "string", "pattern": "^[0-9a-f]{20}$"},
+    "event_id": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     "query": {"type": "string", "maxLength": 80},
 }
 
@@ -77,6 +79,9 @@ def describe(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
             content = {"application/json": {"schema": refs[id(each.body)]}}
             operation["requestBody"] = {"required": True, "content": content}
         paths.setdefault(each.path, {})[each.method.lower()] = operation
+    for schema in components.values():
+        # A profile may keep them back: then they are not there.
+        schema["required"] = [name for name in schema.get("required", ()) if name not in FIELDS]
     return {
         "openapi": "3.1.0",
         "info": {

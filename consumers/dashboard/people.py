@@ -15,17 +15,17 @@ from msgspec import Struct
 from indexer.errors import ConfigurationError, OperatorMustAct
 
 Role = Literal["viewer", "analyst", "auditor", "admin"]
-Right = Literal["read", "act", "raw", "record", "administer"]
+Right = Literal["read", "act", "record", "administer"]
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 RIGHTS: Final[dict[Role, frozenset[Right]]] = {
     "viewer": frozenset(("read",)),
     "analyst": frozenset(("read", "act")),
-    "auditor": frozenset(("read", "raw", "record")),
-    "admin": frozenset(("read", "act", "raw", "record", "administer")),
+    "auditor": frozenset(("read", "record")),
+    "admin": frozenset(("read", "act", "record", "administer")),
 }
-"""``act``: on alerts. ``raw``: events as they came, byte by byte. ``record``: who asked what."""
+"""``act``: on alerts. ``record``: to see who asked what."""
 
 SECRET_BYTES: Final = 32
 _TOKEN: Final = re.compile(r"cw_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from consumers.access import NotAllowed
 from consumers.as_of import NothingKnownThen
 from consumers.timeline import StepNotReached
 from indexer.errors import CellwitnessError, ConfigurationError, OperatorMustAct, Retryable
@@ -40,6 +41,8 @@ def refused(error: CellwitnessError) -> Refused:
     match error:
         case Refused():
             return error
+        case NotAllowed():
+            return Refused(HTTPStatus.FORBIDDEN, "not-for-your-profile", detail)
         case NothingKnownThen():
             return Refused(HTTPStatus.NOT_FOUND, "nothing-known-then", detail)
         case StepNotReached():

@@ -12,18 +12,21 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from consumers.access import Asked
 from consumers.dashboard.api import where
 from consumers.dashboard.assets import Assets
-from consumers.dashboard.endpoints import Ask, Endpoint, read_body, read_json, read_parameters, tagged
+from consumers.dashboard.endpoints import Ask, AtMoment, Endpoint, read_body, read_json, read_parameters, tagged
 from consumers.dashboard.feed import Feed
 from consumers.dashboard.gate import Asker, problem_response
 from consumers.dashboard.layout import Frame, Layout, Page, Viewer
-from consumers.dashboard.moment import NOW, PARAMETERS, Moment, read_moment
+from consumers.dashboard.moment import NOW, PARAMETERS, Moment, asked_at, read_moment
 from consumers.dashboard.packing import packed
 from consumers.dashboard.people import Right, TokenFile
 from consumers.dashboard.problems import Refused, refused
 from consumers.dashboard.sessions import Session, Sessions, is_csrf_of
 from consumers.dashboard.tables import Tables
+from consumers.dashboard.withheld import asking_of, note, require, seen_by, withhold
+from consumers.queries.model import Data
 from consumers.timeline import Holds
 from indexer.errors import CellwitnessError
 from projections.database import Connection
@@ -88,12 +91,16 @@ def viewer_of(asker: Asker, parts: Parts) -> Viewer:
     )
 
 
-def page_handler(parts: Parts, make: PageMaker, *, recorded: bool = False) -> Handler:
+def page_handler(
+    parts: Parts, make: PageMaker, *, needs: frozenset[Data] | None = None, recorded: bool = False
+) -> Handler:
     """A page: asked for with a moment, made in a thread on a reader's connection, put into its frame."""
 
     async def handle(request: Request) -> Response:
         asker = asker_of(request)
         demand(asker, "read")
+        asking = asking_of(asker)
+        require(seen_by(asker, asking.profile), needs or frozenset(), asking.profile, "this page")
         moment = read_moment(request.query_params)
         query = {**request.query_params, **request.path_params}
         for name, value in query.items():
@@ -104,10 +111,14 @@ def page_handler(parts: Parts, make: PageMaker, *, recorded: bool = False) -> Ha
         viewer = viewer_of(asker, parts)
 
         def work() -> tuple[Page, Holds]:
-            lend = parts.tables.recording if recorded else parts.tables.reading
+            lend = parts.tables.recording if recorded or needs else parts.tables.reading
             with lend() as connection:
                 _, holds = where(connection, moment)
-                return make(parts.layout, connection, moment, query, viewer), holds
+                page = make(parts.layout, connection, moment, query, viewer)
+                if needs:
+                    what = f"page {make.__name__}"
+                    note(connection, asker, Asked(what=what, parameters=query, moment=asked_at(moment)), holds)
+                return page, holds
 
         page, holds = await run_in_threadpool(work)
         return html(request, parts, page, holds, moment=moment)
@@ -139,6 +150,9 @@ def api_handler(parts: Parts, endpoint: Endpoint) -> Handler:
     async def handle(request: Request) -> Response:
         asker = asker_of(request)
         demand(asker, endpoint.right)
+        profile = asking_of(asker).profile
+        seen = seen_by(asker, profile)
+        require(seen, endpoint.needs, profile, "this answer")
         q = read_parameters(request, endpoint.parameters)
         body = None
         if endpoint.body is not None:
@@ -147,9 +161,18 @@ def api_handler(parts: Parts, endpoint: Endpoint) -> Handler:
         ask = Ask(asker=asker, q=q, path=request.path_params, body=body)
 
         def work() -> bytes:
-            lend = parts.tables.acting if endpoint.right == "act" else parts.tables.reading
+            if endpoint.right == "act":
+                lend = parts.tables.acting
+            else:
+                lend = parts.tables.recording if endpoint.needs else parts.tables.reading
             with lend() as connection:
-                return msgspec.json.encode(endpoint.run(connection, ask))
+                answer = endpoint.run(connection, ask)
+                if endpoint.needs and endpoint.method == "GET":
+                    given = {**request.query_params, **request.path_params}
+                    at = asked_at(q.moment() if isinstance(q, AtMoment) else NOW)
+                    asked = Asked(what=endpoint.name, parameters=given, moment=at, form="json")
+                    note(connection, asker, asked, answer.holds)
+                return msgspec.json.encode(withhold(answer, seen))
 
         content = await run_in_threadpool(work)
         return tagged(request, content, "application/json")

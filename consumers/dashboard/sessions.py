@@ -6,7 +6,7 @@ import secrets
 from collections import OrderedDict
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from consumers.dashboard.people import Person
 
@@ -26,6 +26,7 @@ class Session(Struct, kw_only=True):
     csrf: str
     began_at: float
     seen_at: float
+    noted: set[str] = field(default_factory=set)  # what he was shown, and is in the record once already
 
 
 class Sessions:

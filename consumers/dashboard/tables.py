@@ -14,6 +14,7 @@ from projections.errors import translated
 
 READER: Final = "cellwitness_reader"
 ALERTER: Final = "cellwitness_alerter"
+AUDITOR: Final = "cellwitness_auditor"
 
 WAIT_SECONDS: Final = 10.0
 """For a free connection: whoever waits longer is told to come again."""
@@ -36,6 +37,7 @@ class Tables:
         self._url = url
         self._readers = self._pool(READER, connections, read_only=True)
         self._alerters = self._pool(ALERTER, 2, read_only=False)
+        self._auditors = self._pool(AUDITOR, 1, read_only=True)
 
     def __enter__(self) -> Self:
         # By hand, before the pool is: what it can't mend it would try again and again, and never say why.
@@ -46,6 +48,7 @@ class Tables:
     def __exit__(self, *_: object) -> None:
         self._readers.close()
         self._alerters.close()
+        self._auditors.close()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -67,6 +70,12 @@ class Tables:
     def acting(self) -> Iterator[Connection]:
         """An alerter's connection: it may add what a person did about an alert, and change nothing."""
         with self._lent(self._alerters) as connection:
+            yield connection
+
+    @contextmanager
+    def auditing(self) -> Iterator[Connection]:
+        """An auditor's connection, for reading who asked what, which no reader may."""
+        with self._lent(self._auditors) as connection:
             yield connection
 
     @contextmanager
@@ -94,7 +103,7 @@ class Tables:
         return ConnectionPool(
             conninfo=self._url,
             kwargs=options,
-            min_size=1,
+            min_size=0,
             max_size=connections,
             open=False,
             configure=configure,

@@ -12,8 +12,20 @@ from indexer.errors import ConfigurationError, OperatorMustAct
 Kind = Literal["text", "bytes", "integer", "number", "boolean", "time", "json", "texts"]
 """Of a column. ``bytes`` are written as hex, ``number`` is a decimal, ``texts`` are several."""
 
-Data = Literal["model", "statistic", "identity", "status", "condition", "finding", "evidence", "person", "operation"]
-"""What a column tells of, which decides who may see it: ``consumers/access.py``."""
+Data = Literal[
+    "model",
+    "statistic",
+    "identity",
+    "status",
+    "condition",
+    "finding",
+    "evidence",
+    "raw",
+    "person",
+    "operation",
+]
+"""What a column tells of, which decides who may see it: ``consumers/access.py``. ``raw`` are bytes and values as they
+came, which tell of everything at once."""
 
 ParameterKind = Literal["text", "integer", "number", "choice", "boolean", "hex", "battery", "step"]
 

@@ -18,9 +18,10 @@ EVERYTHING: Final = (1 << 63) - 1
 """No bound: above every slot and height."""
 
 KNOWN: Final = "known_from_step <= %(step)s AND (known_until_step IS NULL OR known_until_step > %(step)s)"
+MINE: Final = "(%(battery_keys)s::bytea[] IS NULL OR battery_key = ANY (%(battery_keys)s))"
 HALVES: Final = (
-    "known_until_step IS NULL AND known_from_step <= %(step)s",
-    "known_until_step > %(step)s AND known_from_step <= %(step)s",
+    f"known_until_step IS NULL AND known_from_step <= %(step)s AND {MINE}",
+    f"known_until_step > %(step)s AND known_from_step <= %(step)s AND {MINE}",
 )
 """Each fits one of the two partial indexes of a table; one condition for both would fit neither in a join."""
 
@@ -107,7 +108,7 @@ def relations(query: Query, moment: Moment) -> str:
     parts = []
     for name in _in_order(query.reads):
         chosen = f"{name}_bounded" if bounded and f"{name}_bounded" in _RELATIONS else name
-        body = _RELATIONS[chosen].replace("{known}", KNOWN)
+        body = _RELATIONS[chosen].replace("{known}", KNOWN).replace("{mine}", MINE)
         if "{half}" in body:
             body = "\n UNION ALL\n".join(body.replace("{half}", half) for half in HALVES)
         parts.append(f"{name} AS NOT MATERIALIZED (\n{body}\n)")

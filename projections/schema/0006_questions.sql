@@ -28,8 +28,8 @@ CREATE VIEW acts AS
 SELECT act_number, alert, deployment, subject, rule, act, who, at, why, severity, facts
   FROM cellwitness_people.alert_acts;
 
--- Who asked what, when, on which legal basis, and at which step it was answered. Added to by everybody who asks, read by
--- auditors, changed by nobody. It can't be made from the log: back it up with what people did.
+-- Who asked what, when, on which legal basis, and at which step it was answered. Added to by everybody who asks, read
+-- by auditors, changed by nobody. It can't be made from the log: back it up with what people did.
 CREATE TABLE IF NOT EXISTS cellwitness_people.questions (
     question_number          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at                       timestamptz NOT NULL DEFAULT clock_timestamp(),

@@ -6,7 +6,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from indexer.events import OutputView, PassportRegistered, PassportUpdated, encode_event
-from projections.database import Connection
+from projections.database import Connection, load_queries
 from projections.migrate import migrate
 from projections.packing import storable_json, storable_text
 from projections.roles import make_roles
@@ -194,3 +194,19 @@ class Tables:
             "time": START + timedelta(seconds=slot),
             "known_from_step": 1,
         }
+
+    def many(self, batteries: int, readings: int) -> None:
+        """A fleet of so many batteries and readings of each, as a server would hold it."""
+        many = (
+            "CREATE TEMP VIEW many AS SELECT b, r, b + r * 86400 AS slot,"
+            " timestamptz '2024-01-01Z' + (b + r * 86400) * interval '1 second' AS time,"
+            " substring(sha256(('battery ' || b)::bytea) FOR 28) AS key, sha256(('reading ' || b || ' ' || r)::bytea)"
+            f" AS fact FROM generate_series(1, {batteries:d}) AS b, generate_series(1, {readings:d}) AS r"
+        )
+        self.connection.execute(many.encode())
+        for statement in _MANY.values():
+            self.connection.execute(statement, {"batteries": batteries})
+        self.connection.execute("ANALYZE")
+
+
+_MANY = load_queries("tests.consumers", "many.sql")

@@ -173,3 +173,4 @@ def test_what_is_missing_is_counted_with_its_reasons(frauds: Labelled) -> None:
     aside = sum(told.judged.said.quarantined for told in readings(frauds))
     assert found["reading put aside by a rule", "quarantined"] == aside
     assert found["step missing", "a gap in the tables"] == 0
+    assert found["blocks seen", "since the log began"] == frauds.chain.blocks[-1].entry.height + 1

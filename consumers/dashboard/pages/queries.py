@@ -12,14 +12,12 @@ from consumers.access import PROFILES, Asking, ask, asking_as, may_ask, visible_
 from consumers.dashboard.charts.answer import answer_chart
 from consumers.dashboard.charts.scale import number
 from consumers.dashboard.layout import Layout, Page, Viewer
-from consumers.dashboard.moment import Moment
+from consumers.dashboard.moment import Moment, asked_at
 from consumers.queries import QUERIES, find_query
-from consumers.queries.model import Answer, Query
-from consumers.queries.model import Moment as Asked
+from consumers.queries.model import Answer, BadParameter, Query
 from consumers.queries.run import sql_of
 from consumers.text import visible
 from consumers.timeline import Finality
-from indexer.errors import ConfigurationError
 from projections.database import Connection
 
 ROWS_SHOWN: Final = 500
@@ -59,7 +57,7 @@ def query(layout: Layout, connection: Connection, moment: Moment, query: Mapping
     given = given_of(asked, query)
     answer: Answer | None = None
     if may_ask(asking.profile, asked) and ("ask" in query or not any(each.required for each in asked.parameters)):
-        answer = ask(connection, asking, asked, given, moment_of(moment, finality), form="page")
+        answer = ask(connection, asking, asked, given, asked_at(moment, finality), form="page")
     downloads, again = _links(asked, given, moment, finality, answer)
     body = layout.part(
         "query.html",
@@ -76,23 +74,17 @@ def query(layout: Layout, connection: Connection, moment: Moment, query: Mapping
         rows=[[_cell(value) for value in row] for row in answer.rows[:ROWS_SHOWN]] if answer else [],
         shown=ROWS_SHOWN,
         chart=answer_chart(answer, "chart") if answer else None,
-        sql=sql_of(asked, moment_of(moment, finality)),
+        sql=sql_of(asked, asked_at(moment, finality)),
         downloads=downloads,
         again=again,
     )
     return Page(title=asked.title, section="queries", body=body)
 
 
-def moment_of(moment: Moment, finality: Finality) -> Asked:
-    """A page's moment as queries have it: a step, or a time, of knowledge."""
-    known_at: int | datetime | None = moment.known_at if moment.as_of_step is None else moment.as_of_step
-    return Asked(as_of_slot=moment.as_of_slot, known_at=known_at, finality=finality)
-
-
 def read_finality(text: str) -> Finality:
-    """Empty: everything. Raises ConfigurationError."""
+    """Empty: everything. Raises BadParameter."""
     if text and text not in _FINALITY:
-        raise ConfigurationError(f"finality is {text[:40]!r}: write one of {', '.join(_FINALITY)}")
+        raise BadParameter("finality", f"{text[:40]!r}: write one of {', '.join(_FINALITY)}")
     return _FINALITY[text or "pending"]
 
 

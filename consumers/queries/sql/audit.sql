@@ -3,26 +3,27 @@ Queries 16 to 25, by name: the auditor's. Written over the relations of moment.s
 -- evidence --
 SELECT deployment, events.height, events.transaction_index, events.event_index, events.slot, events.time, events.block,
        events.transaction, events.type, events.fact, events.event_id, events.incarnation, events.known_from_step,
-       CASE WHEN events.height <= %(final_height)s THEN 'final' WHEN events.height <= %(confirmed_height)s THEN 'confirmed'
-            ELSE 'pending' END AS finality,
+       CASE WHEN events.height <= %(final_height)s THEN 'final'
+            WHEN events.height <= %(confirmed_height)s THEN 'confirmed' ELSE 'pending' END AS finality,
        verdicts.public_key, ledger, crypto, binding, plausibility,
        ledger_reasons || crypto_reasons || binding_reasons || plausibility_reasons AS reasons, verdicts.rule_set,
-       found.findings, CASE WHEN type IN ('reading_submitted', 'reading_rejected') THEN body_json(events.body) ->> 'cose' END
-           AS cose, convert_from(events.body, 'UTF8') AS body
+       found.findings,
+       CASE WHEN type IN ('reading_submitted', 'reading_rejected') THEN body_json(events.body) ->> 'cose' END AS cose,
+       convert_from(events.body, 'UTF8') AS body
   FROM events
   LEFT JOIN verdicts USING (battery_key, deployment, fact)
   LEFT JOIN LATERAL (
        SELECT array_agg(format('%%s v%%s %%s', rule, rule_version, severity) ORDER BY rule, number) AS findings
          FROM findings WHERE findings.battery_key = events.battery_key AND findings.deployment = events.deployment
           AND findings.fact = events.fact) AS found ON true
- WHERE battery_key = ANY (%(battery_keys)s) AND (%(deployment)s::text IS NULL OR deployment = %(deployment)s)
+ WHERE %(deployment)s::text IS NULL OR deployment = %(deployment)s
  ORDER BY deployment, events.height, events.transaction_index, events.event_index
  LIMIT %(rows)s;
 
 -- known_then --
 -- Over the tables' own events, as two moments of knowledge are laid beside each other.
-SELECT deployment, events.height, transaction_index, event_index, events.slot, events.time, events.block, transaction, type,
-       fact, event_id,
+SELECT deployment, events.height, transaction_index, event_index, events.slot, events.time, events.block, transaction,
+       type, fact, event_id,
        CASE WHEN held_then AND held_later THEN 'both' WHEN held_then THEN 'only then' ELSE 'only later' END AS standing,
        known_from_step, (SELECT known_at FROM steps WHERE steps.step = known_from_step) AS known_from,
        CASE WHEN known_until_step <= %(compare_with)s THEN known_until_step END AS ended_by_step,
@@ -32,7 +33,8 @@ SELECT deployment, events.height, transaction_index, event_index, events.slot, e
            AND (known_until_step IS NULL OR known_until_step > %(step)s)) AS verdicts_then,
        (SELECT concat_ws('/', ledger, crypto, binding, plausibility) FROM verdicts
          WHERE verdicts.battery_key = events.battery_key AND verdicts.deployment = events.deployment
-           AND verdicts.fact = events.fact AND verdicts.event_id = events.event_id AND known_from_step <= %(compare_with)s
+           AND verdicts.fact = events.fact AND verdicts.event_id = events.event_id
+           AND known_from_step <= %(compare_with)s
            AND (known_until_step IS NULL OR known_until_step > %(compare_with)s)) AS verdicts_later
   FROM (SELECT *, known_from_step <= %(step)s AND coalesce(known_until_step > %(step)s, true) AS held_then,
                known_from_step <= %(compare_with)s AND coalesce(known_until_step > %(compare_with)s, true) AS held_later
@@ -47,36 +49,39 @@ SELECT deployment, events.height, transaction_index, event_index, events.slot, e
 -- inclusion --
 SELECT deployment, battery, chosen.transaction, chosen.transaction_index, chosen.block, chosen.height, chosen.slot,
        chosen.time, %(chain_height)s - chosen.height + 1 AS depth_blocks,
-       %(chain_height)s - chosen.height + 1 >= %(least_depth)s AS deep_enough, chosen.height <= %(final_height)s AS is_final,
+       %(chain_height)s - chosen.height + 1 >= %(least_depth)s AS deep_enough,
+       chosen.height <= %(final_height)s AS is_final,
        chosen.fact, chosen.event_id, incarnation, said ->> 'redeemer' AS redeemer, said ->> 'cose' AS cose,
-       sha256(decode(said ->> 'cose', 'hex')) AS cose_sha256, said -> 'decoded' ->> 'payload' AS payload, payload_sha256,
+       sha256(decode(said ->> 'cose', 'hex')) AS cose_sha256, said -> 'decoded' ->> 'payload' AS payload,
+       payload_sha256,
        sha256(decode(said -> 'decoded' ->> 'payload', 'hex')) = payload_sha256 AS payload_unaltered,
        said -> 'decoded' ->> 'signature' AS signature, verdicts.public_key, verdicts.crypto, challenge, counter
   FROM (SELECT * FROM readings
-         WHERE battery_key = ANY (%(battery_keys)s) AND (%(deployment)s::text IS NULL OR deployment = %(deployment)s)
+         WHERE (%(deployment)s::text IS NULL OR deployment = %(deployment)s)
            AND CASE WHEN %(reading)s::bytea IS NULL THEN NOT rejected AND NOT account_unproven
                     ELSE %(reading)s::bytea IN (fact, transaction, event_id) END
          ORDER BY height DESC, transaction_index DESC, event_index DESC
          LIMIT CASE WHEN %(reading)s::bytea IS NULL THEN 1 ELSE %(rows)s END) AS chosen
   JOIN (SELECT deployment, battery_key, fact, incarnation,
                body_json(body) AS said
-          FROM events WHERE battery_key = ANY (%(battery_keys)s)
-           AND type IN ('reading_submitted', 'reading_rejected')) AS stated USING (battery_key, deployment, fact)
+          FROM events WHERE type IN ('reading_submitted', 'reading_rejected')) AS stated
+       USING (battery_key, deployment, fact)
   JOIN fleet USING (battery_key, deployment)
   LEFT JOIN verdicts USING (battery_key, deployment, fact)
  ORDER BY deployment, chosen.height DESC, chosen.transaction_index DESC, chosen.event_index DESC
  LIMIT %(rows)s;
 
 -- freshness --
-SELECT chosen.deployment, battery, chosen.transaction, chosen.slot, chosen.time, encode(minted.transaction, 'hex') || '#'
-       || minted.output_index AS commitment_output, minted.slot AS commitment_slot, minted.user_pkh AS submitter,
+SELECT chosen.deployment, battery, chosen.transaction, chosen.slot, chosen.time,
+       encode(minted.transaction, 'hex') || '#' || minted.output_index AS commitment_output,
+       minted.slot AS commitment_slot, minted.user_pkh AS submitter,
        minted.claimed_slot, minted.slot - minted.claimed_slot AS claimed_drift, chosen.commitment_age_slots AS age,
        minted.max_age_slots AS max_age, chosen.commitment_age_slots <= minted.max_age_slots AS in_time,
        chosen.challenge_answers, chosen.slot - newest.slot AS age_at_most, newest.slot AS bound_slot,
-       newest.transaction AS bound_transaction, chosen.slot - minted.slot AS age_at_most_if_not_precomputed, verdicts.binding,
-       verdicts.binding_reasons
+       newest.transaction AS bound_transaction, chosen.slot - minted.slot AS age_at_most_if_not_precomputed,
+       verdicts.binding, verdicts.binding_reasons
   FROM (SELECT * FROM readings
-         WHERE battery_key = ANY (%(battery_keys)s) AND (%(deployment)s::text IS NULL OR deployment = %(deployment)s)
+         WHERE (%(deployment)s::text IS NULL OR deployment = %(deployment)s)
            AND CASE WHEN %(reading)s::bytea IS NULL THEN NOT rejected AND NOT account_unproven
                     ELSE %(reading)s::bytea IN (fact, transaction, event_id) END
          ORDER BY height DESC, transaction_index DESC, event_index DESC
@@ -98,7 +103,8 @@ SELECT chosen.deployment, battery, chosen.transaction, chosen.slot, chosen.time,
                             'reporting_account_closed')
           AND encode(made.transaction, 'hex') IN (
               SELECT spent ->> 'transaction'
-                FROM jsonb_array_elements(coalesce(said -> 'inputs', '[]') || coalesce(said -> 'references', '[]')) AS spent)
+                FROM jsonb_array_elements(coalesce(said -> 'inputs', '[]') || coalesce(said -> 'references', '[]'))
+                     AS spent)
         ORDER BY made.height DESC, made.transaction_index DESC LIMIT 1) AS newest ON true
  ORDER BY chosen.deployment, chosen.height DESC, chosen.transaction_index DESC, chosen.event_index DESC
  LIMIT %(rows)s;
@@ -215,8 +221,9 @@ SELECT deployment, manufacturer, model, battery, battery_key, status_before, cha
  LIMIT %(rows)s;
 
 -- completeness --
-WITH since AS (SELECT CASE WHEN %(days)s::bigint = 0 THEN -1 ELSE %(clock_slot)s - %(days)s::bigint * 86400 END AS slot),
-lost AS (
+WITH since AS (
+    SELECT CASE WHEN %(days)s::bigint = 0 THEN -1 ELSE %(clock_slot)s - %(days)s::bigint * 86400 END AS slot
+), lost AS (
     SELECT 'quarantined transaction' AS kind, said ->> 'reason' AS reason, slot, height
       FROM (SELECT slot, height,
                    body_json(body) AS said
@@ -236,8 +243,11 @@ SELECT kind, reason, count(*) AS count, min(lost.slot) AS first_slot, max(lost.s
   FROM lost, since WHERE lost.slot > since.slot
  GROUP BY kind, reason
  UNION ALL
-SELECT 'blocks seen', 'from the first step to the last', max(height) - min(height) + 1, min(slot), max(slot), min(height),
-       max(height) FROM steps WHERE step <= %(step)s AND kind <> 'opened'
+SELECT 'blocks seen', CASE WHEN whole THEN 'since the log began' ELSE 'since the first step' END,
+       %(chain_height)s - began.height, began.slot, stands.slot, began.height + 1, %(chain_height)s
+  FROM (SELECT slot, height, kind = 'opened' AS whole FROM steps
+         WHERE step <= %(step)s AND (kind <> 'opened' OR height >= 0 OR slot = 0) ORDER BY step LIMIT 1) AS began,
+       (SELECT slot FROM steps WHERE step = %(step)s) AS stands
  UNION ALL
 SELECT 'step missing', 'a gap in the tables', max(step) - min(step) + 1 - count(*), min(slot), max(slot), min(height),
        max(height) FROM steps WHERE step <= %(step)s

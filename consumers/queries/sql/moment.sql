@@ -1,7 +1,8 @@
 The relations that queries are written over: what the tables said at one moment. {known} is the span of knowledge. One
-with {half} stands for two: versions that still hold, and those that ended later, each found by an index of its own. Up to
-%(until_slot)s and %(until_height)s the chain is looked at, %(clock_slot)s is where it stood. Those with _bounded are for
-moments before the chain's end, where a row that sums up a battery's life says too much.
+with {half} stands for two: versions that still hold, and those that ended later, each found by an index of its own.
+{mine} are the batteries that are asked for; {half} holds it. Up to %(until_slot)s and %(until_height)s the chain is
+looked at, %(clock_slot)s is where it stood. Those with _bounded are for moments before the chain's end, where a row
+that sums up a battery's life says too much.
 
 -- events --
 SELECT * FROM events WHERE {half} AND slot <= %(until_slot)s AND height <= %(until_height)s
@@ -19,7 +20,7 @@ SELECT * FROM findings WHERE {half} AND slot <= %(until_slot)s AND height <= %(u
 SELECT * FROM fleet_findings WHERE {known} AND slot <= %(until_slot)s AND height <= %(until_height)s
 
 -- passports --
-SELECT * FROM passports WHERE {known} AND slot <= %(until_slot)s AND height <= %(until_height)s
+SELECT * FROM passports WHERE {known} AND {mine} AND slot <= %(until_slot)s AND height <= %(until_height)s
 
 -- commitments --
 -- An end that came after the moment has not come. Expiry is no event: it follows from where the chain stood.
@@ -29,14 +30,16 @@ SELECT deployment, battery_key, fact, transaction, output_index, token_name, use
        coalesce(slot + max_age_slots < CASE WHEN ended THEN ended_slot ELSE %(clock_slot)s END
                 AND (NOT ended OR status <> 'consumed'), false) AS ran_out,
        CASE WHEN ended THEN ended_how END AS ended_how, CASE WHEN ended THEN ended_fact END AS ended_fact,
-       CASE WHEN ended THEN ended_transaction END AS ended_transaction, CASE WHEN ended THEN ended_slot END AS ended_slot,
+       CASE WHEN ended THEN ended_transaction END AS ended_transaction,
+       CASE WHEN ended THEN ended_slot END AS ended_slot,
        CASE WHEN ended THEN age_slots END AS age_slots
   FROM (SELECT *, coalesce(ended_slot <= %(until_slot)s AND ended_height <= %(until_height)s, false) AS ended
           FROM commitments
          WHERE {half} AND slot <= %(until_slot)s AND height <= %(until_height)s) AS minted
 
 -- batteries --
-SELECT deployment, battery_key, coalesce(battery_id_text, encode(battery_id, 'hex'), encode(battery_key, 'hex')) AS battery,
+SELECT deployment, battery_key,
+       coalesce(battery_id_text, encode(battery_id, 'hex'), encode(battery_key, 'hex')) AS battery,
        metadata IS NOT NULL AS has_passport, metadata, bms_public_key, registered_slot, last_reading_slot, slot
   FROM batteries WHERE {half}
 
@@ -45,15 +48,15 @@ SELECT named.deployment, named.battery_key,
        coalesce(battery_id_text, encode(battery_id, 'hex'), encode(battery_key, 'hex')) AS battery,
        passport.metadata IS NOT NULL AS has_passport, passport.metadata, passport.bms_public_key,
        passport.registered_slot, spoken.last_reading_slot, spoken.last_reading_slot AS slot
-  FROM (SELECT deployment, battery_key, battery_id, battery_id_text FROM batteries WHERE {known}) AS named
+  FROM (SELECT deployment, battery_key, battery_id, battery_id_text FROM batteries WHERE {known} AND {mine}) AS named
   LEFT JOIN (SELECT DISTINCT ON (deployment, battery_key) deployment, battery_key, metadata, bms_public_key,
                     max(slot) FILTER (WHERE type = 'passport_registered')
                         OVER (PARTITION BY deployment, battery_key) AS registered_slot
-               FROM passports WHERE {known} AND slot <= %(until_slot)s AND height <= %(until_height)s
+               FROM passports WHERE {known} AND {mine} AND slot <= %(until_slot)s AND height <= %(until_height)s
               ORDER BY deployment, battery_key, height DESC, transaction_index DESC, event_index DESC
             ) AS passport USING (deployment, battery_key)
   LEFT JOIN (SELECT deployment, battery_key, max(slot) AS last_reading_slot FROM readings
-              WHERE {known} AND slot <= %(until_slot)s AND height <= %(until_height)s
+              WHERE {known} AND {mine} AND slot <= %(until_slot)s AND height <= %(until_height)s
                 AND NOT rejected AND NOT account_unproven
               GROUP BY deployment, battery_key) AS spoken USING (deployment, battery_key)
 
@@ -68,9 +71,9 @@ SELECT deployment, battery_key, battery, has_passport, metadata, bms_public_key,
        CASE jsonb_typeof(metadata -> 'soh_kind') WHEN 'string' THEN metadata ->> 'soh_kind' END AS soh_kind,
        CASE jsonb_typeof(metadata -> 'status') WHEN 'string' THEN lower(btrim(metadata ->> 'status')) END AS status
   FROM batteries
- WHERE (%(deployment)s::text IS NULL OR deployment = %(deployment)s)
-   AND (%(battery_keys)s::bytea[] IS NULL OR battery_key = ANY (%(battery_keys)s))) AS named
- WHERE (%(model)s::text IS NULL OR model = %(model)s) AND (%(manufacturer)s::text IS NULL OR manufacturer = %(manufacturer)s)
+ WHERE (%(deployment)s::text IS NULL OR deployment = %(deployment)s)) AS named
+ WHERE (%(model)s::text IS NULL OR model = %(model)s)
+   AND (%(manufacturer)s::text IS NULL OR manufacturer = %(manufacturer)s)
 
 -- accepted --
 -- Readings that took effect, signed and bound, and that no rule put aside: what a judgement of a battery may rest on.
@@ -91,12 +94,13 @@ SELECT alert, deployment, encode(battery_key, 'hex') AS subject, battery_key, ru
 -- alerts_bounded --
 -- Up to a slot of the past the last finding is no longer the one that somebody closed: what he had judged of is closed.
 SELECT alert, deployment, encode(battery_key, 'hex') AS subject, battery_key, rule,
-       (array_agg(severity ORDER BY array_position(ARRAY['warning', 'high', 'critical'], severity) DESC))[1] AS severity,
+       (array_agg(severity ORDER BY array_position(ARRAY['warning', 'high', 'critical'], severity) DESC))[1]
+           AS severity,
        count(*)::integer AS findings, min(slot) AS first_slot, min(height) AS first_height, min(time) AS first_time,
        NULL::bytea AS last_fact, max(slot) AS last_slot
   FROM findings
   JOIN (SELECT DISTINCT deployment, battery_key, rule, alert FROM alerts) AS names USING (deployment, battery_key, rule)
- WHERE {known} AND slot <= %(until_slot)s AND height <= %(until_height)s
+ WHERE {known} AND {mine} AND slot <= %(until_slot)s AND height <= %(until_height)s
    AND severity IN ('warning', 'high', 'critical')
  GROUP BY alert, deployment, battery_key, rule
 
@@ -122,11 +126,15 @@ SELECT raised.alert, raised.deployment, raised.subject, battery_key, raised.rule
         ORDER BY act_number DESC LIMIT 1) AS last ON true
 
 -- retracted --
--- Events that the chain took back by then, and whose fact stands nowhere else.
+-- Events that the chain took back by then, whose fact stands nowhere else. Over the table: name it before events.
 SELECT * FROM events AS gone
  WHERE known_until_step IS NOT NULL AND known_until_step <= %(step)s AND slot <= %(until_slot)s
-   AND NOT EXISTS (SELECT FROM events WHERE events.battery_key = gone.battery_key AND events.deployment = gone.deployment
-                      AND events.fact = gone.fact AND {known})
+   AND NOT EXISTS (SELECT FROM events
+                    WHERE events.battery_key = gone.battery_key AND events.deployment = gone.deployment
+                      AND events.fact = gone.fact AND known_until_step IS NULL AND known_from_step <= %(step)s)
+   AND NOT EXISTS (SELECT FROM events
+                    WHERE events.battery_key = gone.battery_key AND events.deployment = gone.deployment
+                      AND events.fact = gone.fact AND known_until_step > %(step)s AND known_from_step <= %(step)s)
 
 -- rules --
 SELECT * FROM unnest(%(rule_ids)s::text[], %(rule_names)s::text[]) AS rules (rule, name)

@@ -107,7 +107,8 @@ SELECT 'one battery, several keys', deployment, public_key, battery, battery_key
 
 -- counter_order --
 SELECT deployment, model, battery, battery_key, public_key, counter_kind AS kind, counter, previous_counter,
-       CASE counter_kind WHEN 'gap' THEN counter_delta - 1 END AS missing, readings.slot, readings.time, transaction, payload_sha256, rejected
+       CASE counter_kind WHEN 'gap' THEN counter_delta - 1 END AS missing, readings.slot, readings.time, transaction,
+       payload_sha256, rejected
   FROM readings JOIN fleet USING (battery_key, deployment)
  WHERE counter_kind IN ('gap', 'duplicate', 'regress') AND (%(kind)s = 'all' OR counter_kind = %(kind)s)
    AND (%(public_key)s::bytea IS NULL OR public_key = %(public_key)s)
@@ -130,8 +131,8 @@ SELECT rule, rules.name, rule_version, severity, manufacturer, model, count(*) A
  LIMIT %(rows)s;
 
 -- expired_commitments --
-SELECT deployment, CASE WHEN GROUPING(user_pkh) = 0 THEN 'submitter' ELSE 'model' END AS grouped_by, user_pkh AS submitter,
-       model, count(*) AS minted, count(*) FILTER (WHERE ran_out) AS expired,
+SELECT deployment, CASE WHEN GROUPING(user_pkh) = 0 THEN 'submitter' ELSE 'model' END AS grouped_by,
+       user_pkh AS submitter, model, count(*) AS minted, count(*) FILTER (WHERE ran_out) AS expired,
        count(*) FILTER (WHERE life = 'consumed') AS consumed, count(*) FILTER (WHERE life = 'reclaimed') AS reclaimed,
        count(*) FILTER (WHERE life = 'open') AS open,
        round(100.0 * count(*) FILTER (WHERE ran_out) / count(*), 2) AS expired_share,
@@ -227,7 +228,8 @@ SELECT deployment, manufacturer, model, batteries, moves, increases, batteries_r
 -- busy_submitters --
 SELECT deployment, user_pkh AS submitter, count(DISTINCT battery_key) AS batteries, count(*) AS commitments,
        count(*) FILTER (WHERE life = 'consumed') AS readings, count(*) FILTER (WHERE ran_out) AS expired,
-       min(commitments.slot) AS first_slot, max(commitments.slot) AS last_slot, count(DISTINCT manufacturer) AS manufacturers
+       min(commitments.slot) AS first_slot, max(commitments.slot) AS last_slot,
+       count(DISTINCT manufacturer) AS manufacturers
   FROM commitments JOIN fleet USING (battery_key, deployment)
  WHERE %(days)s::bigint = 0 OR commitments.slot > %(clock_slot)s - %(days)s::bigint * 86400
  GROUP BY deployment, user_pkh

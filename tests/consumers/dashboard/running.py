@@ -41,7 +41,7 @@ class Dashboard:
 
     def get(self, path: str, **parameters: Any) -> httpx.Response:
         with self.client() as client:
-            return client.get(path, params=parameters)
+            return client.get(path, params=parameters or None)  # an empty dict would take the query of the path away
 
 
 @contextmanager
