@@ -83,12 +83,21 @@ function common(title, height, width, bottom) {
         grid: { stroke: () => colour("--line"), width: 1 },
         ticks: { show: false },
         font: "11px system-ui, sans-serif",
-        ...(bottom ? {} : { values: (_, ticks) => ticks.map(() => "") }),
+        values: (_, ticks, __, ___, step) => ticks.map((at) => (bottom ? moment(at, step) : "")),
       },
     ],
     title: undefined,
     label: title,
   };
+}
+
+// As the picture has it, in UTC: a year at its beginning, else the month, the day or the time.
+function moment(at, step) {
+  const time = new Date(at * 1e3);
+  const month = time.toLocaleString("en", { month: "short", timeZone: "UTC" });
+  if (step >= 27 * DAY) return time.getUTCMonth() ? month : String(time.getUTCFullYear());
+  if (step >= DAY || at % DAY === 0) return `${month} ${time.getUTCDate()}`;
+  return time.toISOString().slice(11, step < 60 ? 19 : 16);
 }
 
 function plotOptions(plot, height, width, bottom) {
