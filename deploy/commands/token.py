@@ -33,7 +33,7 @@ def token() -> None:
     for sessions that began with it too.
 
     \b
-    cellwitness token new --name "A. Auditor" --role auditor --profile surveillance --days 90
+    cellwitness token new --name "A. Auditor" --role auditor --access surveillance --days 90
     cellwitness token ls
     cellwitness token revoke 3f9c0a1b2c3d
     """
@@ -44,7 +44,7 @@ def token() -> None:
 @click.option("--name", required=True, metavar="TEXT", help="Of the person or program that will use it.")
 @click.option("--role", default="viewer", show_default=True, type=click.Choice(ROLES), help="What it may do.")
 @click.option(
-    "--profile", default="public", show_default=True, type=click.Choice(list(PROFILES)), help="What it may see."
+    "--access", default="public", show_default=True, type=click.Choice(list(PROFILES)), help="What it may see."
 )
 @click.option("--legal-basis", default="", metavar="TEXT", help="Of what it asks; empty: each session names its own.")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Until it expires; unset: never.")
@@ -52,7 +52,7 @@ def token() -> None:
 def new(
     name: str,
     role: Role,
-    profile: str,
+    access: str,
     legal_basis: str,
     days: float | None,
     tokens: str | None,
@@ -62,10 +62,10 @@ def new(
     """Makes a token and shows it, this once.
 
     \b
-    cellwitness token new --name "night shift" --role analyst --profile surveillance \\
+    cellwitness token new --name "night shift" --role analyst --access surveillance \\
       --legal-basis "Regulation (EU) 2019/1020, Article 14(4)"
     """
-    text, made = _file(tokens, data_dir).add(name=name, role=role, profile=profile, legal_basis=legal_basis, days=days)
+    text, made = _file(tokens, data_dir).add(name=name, role=role, profile=access, legal_basis=legal_basis, days=days)
     if as_json:
         click.echo(msgspec.json.encode({"token": text, "id": made.id, "expires_at": made.expires_at}))
         return
