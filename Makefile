@@ -4,7 +4,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --quiet --extra devnet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format bench judge simulate mutants chaos contracts blueprint kafka schemas dashboards fuzz licences audit-dependencies clean
+.PHONY: help setup demo assets test quick check format bench browser pictures judge simulate mutants chaos contracts \
+	blueprint kafka schemas dashboards fuzz licences audit-dependencies clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-19s %s\n", $$1, $$2}'
@@ -15,10 +16,13 @@ help: ## List the targets
 setup: $(filter .tools/bin/uv,$(UV)) ## Install everything into .venv
 	@$(UV) sync --quiet --extra devnet
 
-demo: setup ## A devnet, its event log, a battery's timeline, and a fork being undone before your eyes
+demo: setup ## A devnet with frauds, its event log, its tables, and the dashboard over them, until Ctrl-C
 	@$(RUN) cellwitness demo
 
-test: setup check ## Every check and every test, on real engines
+assets: setup ## Fetch what the dashboard's pages load and nobody committed, by its lock file
+	@$(RUN) python -m consumers.dashboard.vendor
+
+test: setup browser check ## Every check and every test, on real engines
 	@$(RUN) --extra contracts pytest
 
 quick: setup ## The tests that take seconds
@@ -34,6 +38,12 @@ format: setup ## Rewrite the code in the project's format
 
 bench: setup ## Speed, as ratios within one run
 	@$(RUN) --group bench python -m tests.bench
+
+browser: setup ## Bring what the browser tests need: Chromium (as root, in Debian), axe-core and the dashboard's assets
+	@$(RUN) python -m tests.consumers.browser.tools
+
+pictures: browser ## Make the pictures in docs/pictures anew, with a real browser over labelled frauds
+	@CELLWITNESS_PICTURES=1 $(RUN) --extra contracts pytest -q tests/consumers/browser/test_pictures.py
 
 simulate: setup ## Nodes, log and readers under faults: SEED=…, BLOCKS=…, MIX=long|live|storm|calm, REPLAY=file
 	@$(RUN) python -m tests.simulation --seed $(or $(SEED),1) --blocks $(or $(BLOCKS),100000) --mix $(or $(MIX),long) \

@@ -118,6 +118,18 @@ def parts_of(url: Callable[[], str], options: ServeOptions, fork: Callable[[], A
         )
 
 
+class _Server(uvicorn.Server):
+    """Ends its streams of events before it waits for its connections to end."""
+
+    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
+        super().__init__(config)
+        self._feed = feed
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._feed.end()
+        await super().shutdown(sockets)
+
+
 class Server:
     """A dashboard that listens. ``run`` serves until ``stop``; ``start`` does it in a thread."""
 
@@ -136,7 +148,7 @@ class Server:
             timeout_graceful_shutdown=GOODBYE_SECONDS,
             h11_max_incomplete_event_size=32_768,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config, parts.feed)
         self._thread: threading.Thread | None = None
 
     def run(self) -> None:

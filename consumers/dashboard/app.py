@@ -267,8 +267,8 @@ def _events(parts: Parts) -> Handler:
         async def stream() -> AsyncIterator[bytes]:
             async with parts.feed.listen() as queue:
                 yield b"retry: 1000\n\n"
-                while True:
-                    yield encode_event(await queue.get())
+                while (event := await queue.get()) is not None:
+                    yield encode_event(event)
 
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(stream(), headers=headers, media_type="text/event-stream")

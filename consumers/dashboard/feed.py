@@ -46,8 +46,9 @@ class Feed:
     def __init__(self, connect: Callable[[], Connection], *, stale_seconds: float = STALE_SECONDS) -> None:
         self._connect = connect
         self._stale_seconds = stale_seconds
-        self._freshness = judge(None, _now(), stale_seconds=stale_seconds)
-        self._listeners: set[asyncio.Queue[Event]] = set()
+        begun = "the server has just begun to look"
+        self._freshness = judge(None, _now(), stale_seconds=stale_seconds, trouble=[begun])
+        self._listeners: set[asyncio.Queue[Event | None]] = set()
         self._moved: set[asyncio.Event] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = threading.Event()
@@ -80,15 +81,22 @@ class Feed:
         return len(self._listeners)
 
     @asynccontextmanager
-    async def listen(self) -> AsyncIterator[asyncio.Queue[Event]]:
-        """News from now on; the present mark comes at once."""
-        queue: asyncio.Queue[Event] = asyncio.Queue(BACKLOG)
+    async def listen(self) -> AsyncIterator[asyncio.Queue[Event | None]]:
+        """News from now on; the present mark comes at once. None: the server ends."""
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(BACKLOG)
         queue.put_nowait(_mark_event(self.freshness))
         self._listeners.add(queue)
         try:
             yield queue
         finally:
             self._listeners.discard(queue)
+
+    def end(self) -> None:
+        """Tells all listeners to go, so that the server need not throw them out."""
+        for queue in self._listeners:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(None)
 
     async def reached(self, step: int, timeout_seconds: float) -> bool:
         """Waits until the tables hold this step. False: they did not in time."""
@@ -109,6 +117,7 @@ class Feed:
         connection: Connection | None = None
         known: int | None = None
         told_at = 0.0
+        troubled = False
         while not self._stopped.wait(POLL_SECONDS if connection else RETRY_SECONDS if told_at else 0):
             try:
                 connection = connection or self._connect()
@@ -119,14 +128,15 @@ class Feed:
                     known = mark.step
                     self._tell(judge(mark, at, stale_seconds=self._stale_seconds), events)
                     told_at = at.timestamp()
-                elif at.timestamp() - told_at > MARK_SECONDS:
+                elif troubled or at.timestamp() - told_at > MARK_SECONDS:
                     self._tell(judge(mark, at, stale_seconds=self._stale_seconds), [])
                     told_at = at.timestamp()
+                troubled = False
             except CellwitnessError as error:
                 log.warning("feed_interrupted", reason=str(error))
                 if connection is not None:
                     connection.close()
-                connection = None
+                connection, troubled = None, True
                 told_at = _now().timestamp()
                 mark = self._freshness.mark
                 self._tell(judge(mark, _now(), stale_seconds=self._stale_seconds, trouble=[str(error)]), [])

@@ -7,6 +7,7 @@ from consumers.dashboard.endpoints import AtMoment, Endpoint, Paged
 from consumers.dashboard.pages.alerts import alerts, one_alert
 from consumers.dashboard.pages.batteries import batteries
 from consumers.dashboard.pages.battery import battery
+from consumers.dashboard.pages.diff import diff
 from consumers.dashboard.pages.event import event
 from consumers.dashboard.pages.fleet import fleet
 from consumers.dashboard.pages.queries import queries, query
@@ -24,6 +25,7 @@ PAGES: Final[dict[str, PageMaker]] = {
     "/batteries": batteries,
     "/batteries/{deployment}/{battery_key}": battery,
     "/batteries/{deployment}/{battery_key}/events/{event_id}": event,
+    "/diff": diff,
     "/queries": queries,
     "/queries/{query}": query,
     "/system": system,
@@ -36,6 +38,7 @@ NEEDS: Final[dict[str, frozenset[Data]]] = {
     "/batteries": _OF_ALL,
     "/batteries/{deployment}/{battery_key}": _OF_ONE | {"evidence", "person"},
     "/batteries/{deployment}/{battery_key}/events/{event_id}": _OF_ONE | {"evidence", "person"},
+    "/diff": _OF_ALL | {"evidence"},
 }
 """Kinds of data that a page shows: who may not see one of them does not get the page. Of the API he gets the rest."""
 

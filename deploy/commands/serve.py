@@ -24,7 +24,7 @@ from deploy.settings import EMBEDDED
 @click.option("--proxy-role-header", default="", metavar="NAME", help="In which roles, by their names; unset: viewer.")
 @click.option("--proxy-role", default="viewer", show_default=True, type=click.Choice(ROLES), help="Where it says none.")
 @click.option(
-    "--proxy-profile",
+    "--proxy-access",
     default="public",
     show_default=True,
     type=click.Choice(list(PROFILES)),
@@ -54,7 +54,7 @@ def serve(
     proxy_user_header: str,
     proxy_role_header: str,
     proxy_role: Role,
-    proxy_profile: str,
+    proxy_access: str,
     proxy_legal_basis: str,
     stale_seconds: float,
     statement_seconds: float,
@@ -79,7 +79,7 @@ def serve(
             user_header=proxy_user_header.lower(),
             role_header=proxy_role_header.lower(),
             role=proxy_role,
-            profile=proxy_profile,
+            profile=proxy_access,
             legal_basis=proxy_legal_basis,
         )
     options = ServeOptions(

@@ -44,11 +44,7 @@ def token() -> None:
 @click.option("--name", required=True, metavar="TEXT", help="Of the person or program that will use it.")
 @click.option("--role", default="viewer", show_default=True, type=click.Choice(ROLES), help="What it may do.")
 @click.option(
-    "--access",
-    default="public",
-    show_default=True,
-    type=click.Choice(list(PROFILES)),
-    help="What it may see.",
+    "--access", default="public", show_default=True, type=click.Choice(list(PROFILES)), help="What it may see."
 )
 @click.option("--legal-basis", default="", metavar="TEXT", help="Of what it asks; empty: each session names its own.")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Until it expires; unset: never.")

@@ -62,7 +62,9 @@ def read_wanted(asked: Mapping[str, str]) -> Wanted:
 
 def batteries_page(layout: Layout, found: Batteries, asked: Mapping[str, str], page: int, moment: Moment) -> Page:
     """The whole page."""
-    soh = scale_of((value for each in found.batteries for value in each.course), least_span=500.0)
+    values = sorted(value for each in found.batteries for value in each.course)
+    cut = len(values) // 100  # a spike must not flatten all the others
+    soh = scale_of(values[cut : len(values) - cut], least_span=500.0)
     body = layout.part(
         "batteries.html",
         found=found,

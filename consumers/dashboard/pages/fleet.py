@@ -26,7 +26,7 @@ PANELS: Final = 24
 MARKS: Final = 150
 """Batteries marked in one panel; of more, those with alerts."""
 
-ACCUSED: Final = 12
+ACCUSED: Final = 28
 SEVERITIES: Final = ("critical", "high", "warning")
 RESULTS: Final = ("passed", "not_assessable", "failed")
 RESULT_WORDS: Final = {"passed": "passed", "not_assessable": "not assessable", "failed": "failed"}
@@ -112,14 +112,20 @@ def _panels(fleet: Fleet, moment: Moment) -> Iterator[Panel]:
     for each in fleet.newest:
         newest.setdefault(each.model, []).append(each)
     accused = {(each.deployment, each.battery_key): each for each in fleet.accused}
-    soh = scale_of((q / 100 for each in fleet.tenths for q in (each.soh_bp[0], each.soh_bp[4])), room=0.05)
-    soh = Scale(max(0.0, soh.low), min(120.0, soh.high))
+    soh = _usual([q / 100 for each in fleet.tenths for q in (each.soh_bp[0], each.soh_bp[4])])
     made = [
         _panel(at, model, tenths.get(model.model, ()), newest.get(model.model, []), accused, soh, moment)
         for at, model in enumerate(fleet.models)
         if model.batteries_read
     ]
     yield from sorted(made, key=lambda panel: (-panel.accused / panel.model.batteries, panel.name))
+
+
+def _usual(values: list[float]) -> Scale:
+    """A scale for all but the farthest fiftieth at both ends: one absurd model must not flatten the others."""
+    cut = len(values) // 50
+    soh = scale_of(sorted(values)[cut : len(values) - cut], room=0.05)
+    return Scale(max(0.0, soh.low), min(120.0, soh.high))
 
 
 def _panel(  # noqa: PLR0913, PLR0917 - all that one panel shows

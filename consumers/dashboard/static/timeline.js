@@ -31,11 +31,11 @@ async function begin() {
 
 function draw() {
   const live = document.getElementById("course-live");
-  const picture = place.querySelector("svg.plot");
-  live.replaceChildren();
+  const view = zoomed();
   charts.forEach((chart) => chart.destroy());
   charts = [];
-  live.hidden = false;
+  live.replaceChildren();
+  place.classList.add("live");
   const width = live.clientWidth;
   const sync = uPlot.sync("course");
   const lanes = series.lanes.map((lane, number) => laneOptions(lane, number, width));
@@ -49,7 +49,16 @@ function draw() {
   });
   charts.forEach((chart) => sync.sub(chart));
   document.getElementById("course-tools").inert = false;
-  picture?.setAttribute("hidden", "");
+  if (view) charts.at(-1).setScale("x", view);
+}
+
+// What somebody has zoomed to stays when news come in.
+function zoomed() {
+  const chart = charts.at(-1);
+  if (!chart) return null;
+  const { min, max } = chart.scales.x;
+  const whole = chart.data[0];
+  return min > whole[0] || max < whole.at(-1) ? { min, max } : null;
 }
 
 function colour(name) {
@@ -74,12 +83,21 @@ function common(title, height, width, bottom) {
         grid: { stroke: () => colour("--line"), width: 1 },
         ticks: { show: false },
         font: "11px system-ui, sans-serif",
-        ...(bottom ? {} : { values: (_, ticks) => ticks.map(() => "") }),
+        values: (_, ticks, __, ___, step) => ticks.map((at) => (bottom ? moment(at, step) : "")),
       },
     ],
     title: undefined,
     label: title,
   };
+}
+
+// As the picture has it, in UTC: a year at its beginning, else the month, the day or the time.
+function moment(at, step) {
+  const time = new Date(at * 1e3);
+  const month = time.toLocaleString("en", { month: "short", timeZone: "UTC" });
+  if (step >= 27 * DAY) return time.getUTCMonth() ? month : String(time.getUTCFullYear());
+  if (step >= DAY || at % DAY === 0) return `${month} ${time.getUTCDate()}`;
+  return time.toISOString().slice(11, step < 60 ? 19 : 16);
 }
 
 function plotOptions(plot, height, width, bottom) {
@@ -295,11 +313,6 @@ addEventListener("resize", () => {
   resized = setTimeout(() => series && charts.length && draw(), 150);
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach((chart) => chart.redraw()));
-addEventListener("beforeprint", () => {
-  document.getElementById("course-live")?.setAttribute("hidden", "");
-  place?.querySelector("svg.plot")?.removeAttribute("hidden");
-});
-addEventListener("afterprint", () => charts.length && draw());
 document.body.addEventListener("cw-refreshed", () => {
   place = null;
   begin();

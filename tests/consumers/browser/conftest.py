@@ -1,7 +1,8 @@
 """A real browser before a dashboard over labelled frauds, one of which a rollback took back."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,25 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from consumers.timeline import read_timeline
 from deploy.dashboard import ServeOptions, Server, parts_of, prepare_tables
+from deploy.devnet.network import Network
 from deploy.postgres import EmbeddedPostgres
+from indexer.log.records import BlockEntry
+from indexer.log.steps import place
+from indexer.log.urls import open_log
 from projections.database import connect
 from projections.judging import Judging
+from projections.run import Worker
 from tests.consumers.browser.tools import HOW, axe, chromium, missing
 from tests.consumers.labelled import labelled, profile_of
 from tests.judge.made import Sizes
 from tests.postgres import postgres
+from tests.projections.chain import Block, hash32
 from tests.projections.tables import project
 
 __all__ = ["postgres"]
 
 FLEET = Sizes(seed=7, batteries=24, days=240, reading_hours=120.0, fraud_share=0.25)
-UNDONE_BLOCKS = 60
+UNDONE_BLOCKS = 30
 
 
 class Site(Struct, frozen=True):
@@ -41,23 +48,54 @@ def site(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -
     if lacks := missing():
         pytest.fail(f"{'; '.join(lacks)}: {HOW}")
     folder = tmp_path_factory.mktemp("site")
-    with labelled(postgres, folder, "weak", FLEET) as made:
+    with ExitStack() as stack:
+        made = stack.enter_context(labelled(postgres, folder, "weak", FLEET))
         chain = made.chain
         judging = Judging({profile_of("weak").name: profile_of("weak")})
         gone = chain.back(UNDONE_BLOCKS)
         project(chain.log, made.url, judging=judging)
-        # A third of what was undone stands again, in order; the rest never comes back.
-        chain.forward(chain.reinclude(gone[: UNDONE_BLOCKS // 3]))
+        chain.forward(_elsewhere(gone[: UNDONE_BLOCKS // 3], chain.blocks[-1].entry.id))
         project(chain.log, made.url, judging=judging)
         prepare_tables(made.url)
+        stack.enter_context(_at_work(chain.url, made.url, judging))
         options = ServeOptions(host="127.0.0.1", port=0, token_file=folder / "tokens.json", stale_seconds=1e6)
-        with parts_of(lambda: made.url, options) as parts:
-            server = Server(parts, options)
-            server.start()
-            try:
-                yield _site(server.url, made.url)
-            finally:
-                server.stop()
+        server = Server(stack.enter_context(parts_of(lambda: made.url, options)), options)
+        server.start()
+        stack.callback(server.stop)
+        yield _site(server.url, made.url)
+
+
+@contextmanager
+def _at_work(log_url: str, database: str, judging: Judging) -> Iterator[None]:
+    """A worker that waits for more, without which no page calls itself up to date."""
+    stopped = threading.Event()
+
+    def wait(seconds: float) -> None:
+        stopped.wait(seconds)
+
+    def work() -> None:
+        with closing(open_log(log_url)) as log:
+            Worker(log, lambda: connect(database), judging=judging, stop=stopped.is_set, pause=wait).run()
+
+    thread = threading.Thread(target=work, name="worker")
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def _elsewhere(gone: list[Block], parent: str) -> list[Block]:
+    """Blocks with the same transactions, three slots later: what another branch has in common with the one undone."""
+    blocks = []
+    for block in gone:
+        entry = BlockEntry(block.entry.height, block.entry.slot + 3, hash32("elsewhere", block.entry.id))
+        time = Network().time_of(entry.slot).isoformat().replace("+00:00", "Z")
+        events = place([each.event for each in block.events], entry, time, 42)
+        blocks.append(Block(entry, parent, tuple(events), time))
+        parent = entry.id
+    return blocks
 
 
 def _site(url: str, database: str) -> Site:
