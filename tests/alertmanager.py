@@ -1,10 +1,6 @@
-"""A real Alertmanager for tests: the one on PATH, else Debian's package, unpacked beside the project without a service.
-
-Required, never skipped: where neither is to be had, these tests fail and say what to install.
-"""
+"""A real Alertmanager for tests: Debian's, without its service."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,29 +9,12 @@ from typing import Any, Final
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from tests.debian import program
 from tests.endtoend.processes import wait_until
 from tests.kafka import free_ports
-from tests.shared import ROOT
 
 PACKAGE: Final = "prometheus-alertmanager"
-UNPACKED: Final = ROOT / ".tools" / "alertmanager"
 CONFIG: Final = "route:\n  receiver: none\nreceivers:\n  - name: none\n"
-
-
-def binary() -> str:
-    """The program's path."""
-    unpacked = UNPACKED / "usr" / "bin" / PACKAGE
-    for found in (shutil.which(PACKAGE), shutil.which("alertmanager"), unpacked if unpacked.exists() else None):
-        if found:
-            return str(found)
-    UNPACKED.mkdir(parents=True, exist_ok=True)
-    try:
-        for command in (("apt-get", "download", PACKAGE), ("sh", "-c", f"dpkg-deb -x {PACKAGE}_*.deb .")):
-            subprocess.run(command, cwd=UNPACKED, check=True, capture_output=True, text=True, timeout=120)
-    except (OSError, subprocess.SubprocessError) as error:
-        said = getattr(error, "stderr", "") or error
-        raise AssertionError(f"these tests need Alertmanager: apt-get install {PACKAGE} ({said})") from error
-    return str(unpacked)
 
 
 class Alertmanager:
@@ -52,7 +31,7 @@ class Alertmanager:
         with (self.folder / "alertmanager.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    binary(),
+                    program(PACKAGE, PACKAGE, "alertmanager"),
                     f"--config.file={self.folder / 'alertmanager.yml'}",
                     f"--storage.path={self.folder / 'data'}",
                     f"--web.listen-address=127.0.0.1:{self.port}",

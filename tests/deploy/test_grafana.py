@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import shutil
 import subprocess
 import urllib.parse
 import urllib.request
@@ -27,6 +26,7 @@ from projections.fleet import run_fleet
 from projections.judging import Judging
 from projections.migrate import migrate
 from projections.roles import make_roles
+from tests.debian import program
 from tests.deploy.metrics import measured, of_what_is_not_here
 from tests.endtoend.conftest import folder
 from tests.endtoend.drill import cheating_chain
@@ -91,7 +91,6 @@ def test_each_question_to_prometheus_is_sound_and_about_what_is_measured(
 @contextmanager
 def prometheus(folder: Path, targets: dict[str, int]) -> Iterator[str]:
     """A real one that scrapes these jobs each half second. Gives its address."""
-    assert shutil.which("prometheus"), "dashboards are tried on a real Prometheus: `apt install prometheus`"
     jobs = [{"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{at}"]}]} for job, at in targets.items()]
     config = {"global": {"scrape_interval": "500ms"}, "scrape_configs": jobs}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
@@ -99,7 +98,9 @@ def prometheus(folder: Path, targets: dict[str, int]) -> Iterator[str]:
     arguments = [f"--web.listen-address=127.0.0.1:{port}", f"--storage.tsdb.path={folder / 'tsdb'}"]
     with (folder / "prometheus.log").open("wb") as out:
         process = subprocess.Popen(
-            ["prometheus", f"--config.file={folder / 'prometheus.yml'}", *arguments], stdout=out, stderr=out
+            [program("prometheus", "prometheus"), f"--config.file={folder / 'prometheus.yml'}", *arguments],
+            stdout=out,
+            stderr=out,
         )
         try:
             yield f"http://127.0.0.1:{port}"

@@ -1,7 +1,6 @@
 """Alarms: each is tested to fire and to keep quiet, has its page, and asks for metrics that are there."""
 
 import re
-import shutil
 import subprocess
 from typing import Any
 
@@ -9,6 +8,7 @@ import promql_parser
 import pytest
 import yaml
 
+from tests.debian import program
 from tests.deploy.commandlines import command_lines, is_here, require_taken
 from tests.deploy.metrics import measured, of_what_is_not_here
 from tests.shared import ROOT
@@ -26,8 +26,8 @@ BY_NAME = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 
 
 def promtool(*arguments: str) -> None:
-    assert shutil.which("promtool"), "the alarms are checked by promtool, and there is none: `apt install prometheus`"
-    done = subprocess.run(["promtool", *arguments], cwd=FOLDER, capture_output=True, text=True, check=False)
+    tool = program("prometheus", "promtool")
+    done = subprocess.run([tool, *arguments], cwd=FOLDER, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
