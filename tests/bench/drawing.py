@@ -89,10 +89,10 @@ def series(points: int) -> dict[str, Any]:
     """A battery that was read so often, one reading in a hundred with something odd."""
     at = [1_700_000_000 + number * DAY / 4 for number in range(points)]
     wave = [math.sin(number / 40) for number in range(points)]
-    plots = {
+    plots: dict[str, list[float]] = {
         "State of health": [100 - 20 * number / points + each for number, each in enumerate(wave)],
         "Cycles": [number / 4 for number in range(points)],
-        "Counter": list(range(points)),
+        "Counter": [float(number) for number in range(points)],
         "Voltage": [360 + 8 * each for each in wave],
         "Temperature": [18 + 9 * each for each in wave],
     }
