@@ -168,6 +168,13 @@ class Server:
             self._thread.join()
 
 
+def free_port(host: str) -> int:
+    """One that nobody has at this moment."""
+    with _listen(host, 0) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)

@@ -3,7 +3,7 @@ from pathlib import Path
 import click
 
 from deploy.commands.follow import read_endpoint, read_point
-from deploy.dashboard import DEFAULT_ADDRESS, fetch_assets, prepare_tables, read_address
+from deploy.dashboard import DEFAULT_ADDRESS, fetch_assets, free_port, prepare_tables, read_address
 from deploy.database import database
 from deploy.profiles import read_profile
 from deploy.settings import EMBEDDED, Settings
@@ -53,6 +53,8 @@ def up(
         read_profile(Path(file))
     read_point(since)
     host, port = read_address(address)
+    port = port or free_port(host)
+    shown = f"[{host}]" if ":" in host else host
     place = Path(data_dir)
     place.mkdir(parents=True, exist_ok=True)
     log_at = log_url or f"sqlite:{place / 'events.db'}"
@@ -63,12 +65,11 @@ def up(
     parts = (
         Part((*follow, *(word for url in endpoints for word in ("--ogmios", url)))),
         Part(("project", "--log", log_at, *tables, *profiles, *judged, "--fleet-minutes", str(fleet_minutes))),
-        Part(("serve", *tables, "--address", address, *(["--require-login"] if require_login else []))),
+        Part(("serve", *tables, "--address", f"{shown}:{port}", *(["--require-login"] if require_login else []))),
     )
     stop = Stop()
     with database(db_url, data_dir) as url:
         prepare_tables(url())
         fetch_assets()
-        shown = f"[{host}]" if ":" in host else host
         click.echo(f"The dashboard is at http://{shown}:{port}; everything lives in {place}. Ctrl-C ends it.")
         run_tree(parts, stop=stop, pause=stop.pause, log_level=obj[0].log_level)
