@@ -42,6 +42,7 @@ PURE = (
     "consumers/alerting/notices.py",
     "consumers/alerting/plan.py",
     "consumers/alerting/routes.py",
+    "consumers/dashboard/charts",
     "consumers/lives.py",
     "consumers/text.py",
     "projections/alerts.py",

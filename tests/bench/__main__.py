@@ -15,6 +15,7 @@ import structlog
 from rich.console import Console
 
 from tests.bench import (
+    drawing,
     following,
     kafka,
     kafka_projecting,
@@ -29,6 +30,7 @@ from tests.bench import (
 )
 from tests.bench.plan import QUICK, Plan
 from tests.bench.report import Report, Section, machine, markdown, print_report
+from tests.consumers.browser.tools import missing as browser_lacks
 
 
 def kafka_is_to_be_had() -> bool:
@@ -52,6 +54,7 @@ SECTIONS: Final[dict[str, Callable[[Plan], Iterable[Section]]]] = {
     "memory": lambda plan: [memory.measure(plan)],
     "projections": projections,
     "sharing": lambda plan: [sharing.measure(plan)],
+    "drawing": lambda plan: [drawing.measure(plan)],
     "kafka": lambda plan: [kafka.measure(plan)],
 }
 
@@ -76,6 +79,9 @@ def main() -> None:
     for name in chosen.only or SECTIONS:
         if name == "kafka" and not chosen.only and not kafka_is_to_be_had():
             progress.print("left out: kafka, which needs Java 17 and Maven")
+            continue
+        if name == "drawing" and not chosen.only and browser_lacks():
+            progress.print(f"left out: drawing: {'; '.join(browser_lacks())}")
             continue
         with progress.status(f"measuring: {name}"):
             sections += SECTIONS[name](QUICK if chosen.quick else Plan())

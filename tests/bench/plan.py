@@ -23,6 +23,7 @@ class Plan(Struct, frozen=True):
     timeline_readings: int = 10_000_000
     rollback_days: int = 70
     rollbacks: tuple[tuple[int, int], ...] = ((1, 200), (432, 20), (2_160, 8))  # depth, and how often
+    drawn_points: int = 100_000  # of a battery's course
     may_install: bool = True
 
 
@@ -38,6 +39,7 @@ QUICK = Plan(
     timeline_readings=2_000,
     rollback_days=5,
     rollbacks=((1, 3), (20, 1)),
+    drawn_points=2_000,
     may_install=False,
 )
 
