@@ -110,20 +110,23 @@ def make_notice(now: datetime, where: Where, target: Target, told: Told | None, 
     opened = told.open if told else None
     episode = opened.episode if opened else told.newest.episode + 1 if told else 1
     bound = told.bound if told and opened else None
-    severity, before = said.severity, None
-    if bound is not None and said.kind in RESOLVING:
+    kind, severity, before = said.kind, said.severity, None
+    if said.kind not in RESOLVING:
+        kind = _kind(said, bound)
+        before = bound.severity if bound is not None and bound.severity != severity else None
+    elif bound is not None:
         severity = bound.severity  # the receiver knows no other
-    elif bound is not None and bound.severity != severity:
-        before = bound.severity
-    key = digest(*target, said.kind, turn)
+    key = digest(*target, kind, turn)
     began_at = opened.said.began_at if opened else said.began_at
-    said = replace(said, key=key, route=route, episode=episode, severity=severity, before=before, began_at=began_at)
+    said = replace(
+        said, key=key, kind=kind, route=route, episode=episode, severity=severity, before=before, began_at=began_at
+    )
     return Notice(
         key=key,
         target=target,
         turn=turn,
         episode=episode,
-        kind=said.kind,
+        kind=kind,
         severity=severity,
         said=said,
         log=where.log,
@@ -131,6 +134,19 @@ def make_notice(now: datetime, where: Where, target: Target, told: Told | None, 
         height=where.height,
         noted_at=now,
     )
+
+
+def _kind(said: Said, bound: Said | None) -> Kind:
+    """Of what fires: by what the sink has heard, and not by what was held and comes no more."""
+    if bound is not None and bound.severity != said.severity:
+        return "changed"
+    return "provisional" if said.stage == "provisional" else "confirmed"
+
+
+def is_known(said: Said, bound: Said | None) -> bool:
+    """Whether a sink that heard ``bound`` last would hear nothing new: a held change was undone before it was sent."""
+    same = bound is not None and said.kind not in RESOLVING and said.severity == bound.severity
+    return same and bound is not None and (bound.stage != "provisional" or said.stage == "provisional")
 
 
 def say(now: datetime, standing: Standing, next_: Next, link: str | None) -> Said:

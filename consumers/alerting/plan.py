@@ -20,6 +20,7 @@ from consumers.alerting.notices import (
     Routing,
     Told,
     Where,
+    is_known,
     is_of_fleet,
     make_notice,
     say,
@@ -54,14 +55,19 @@ def plan(  # noqa: PLR0913, PLR0917 - all that it depends on
         *_of_gone(now, where, {each.alert.alert for each in standing}, withdrawn, outbox, routing),
     ]
     dropped: dict[str, str] = {}
+    for notice in notices:
+        told = outbox.told.get(notice.target)
+        bound = told.bound if told and told.open else None
+        if notice.kind in RESOLVING and bound is None:
+            dropped[notice.key] = "the sink was never told of what this would take back"
+        elif is_known(notice.said, bound):
+            dropped[notice.key] = "the sink knows that already"
     new = {notice.target: notice for notice in notices}
     for held in outbox.held:
         later = new.get(held.target)
-        if later is not None and later.episode == held.episode and held.kind not in RESOLVING:
-            dropped[held.key] = f"{later.kind} before it was sent"
-    for notice in notices:
-        if notice.kind in RESOLVING and outbox.told[notice.target].bound is None:
-            dropped[notice.key] = "the sink was never told of what this would take back"
+        if later is not None and later.episode == held.episode:
+            undone = later.key in dropped and later.kind not in RESOLVING
+            dropped[held.key] = f"{'undone' if undone else later.kind} before it was sent"
     waiting = [each for each in (*outbox.held, *notices) if each.key not in dropped]
     return Plan(
         notices=tuple(notices),

@@ -1,6 +1,7 @@
 """What is planned: from each state of the alerts the right notices, and none twice."""
 
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from consumers.alerting.messages import RESOLVING
 from consumers.alerting.notices import Notice
-from consumers.alerting.routes import Route, Standing
+from consumers.alerting.routes import Route, Standing, Throttle
 from consumers.alerts import State
 from tests.consumers.alerting.made import START, Memory, kinds, minutes, routing, standing, where
 
@@ -72,6 +73,7 @@ def test_in_the_end_receivers_believe_what_stands(steps: list[list[Standing]], r
         now += minutes(2)
         memory.plan(routed, end, now, where(step))
     assert not memory.outbox().held
+    assert not memory.plan(routed, end, now, where(step)).notices
     believed = final_state(memory.sent())
     for route in routes:
         for each in end:
@@ -110,8 +112,15 @@ def test_each_sink_hears_of_an_alert_in_order_and_no_resolution_of_what_it_never
             assert firing or each.kind not in RESOLVING
             firing = each.kind not in RESOLVING
         assert not firing, "something that is gone still fires"
-        of_episode = [(each.episode, each.kind) for each in mine if each.kind != "changed"]
-        assert len(set(of_episode)) == len(of_episode), "a kind twice in one episode"
+        once = [(each.episode, each.kind) for each in mine if each.kind not in ("changed", "confirmed")]
+        assert len(set(once)) == len(once), "a kind twice in one episode"
+        assert all(each.kind != "changed" for each in mine[:1])
+        for before, after in pairwise(mine):
+            if after.kind == "changed":
+                assert before.episode == after.episode
+                assert after.said.before == before.severity != after.severity
+            elif after.kind == "confirmed" and before.episode == after.episode:
+                assert before.said.stage == "provisional", "confirmed twice"
 
 
 @given(worlds(), route_sets())
@@ -191,6 +200,42 @@ def test_a_graver_finding_counts_when_it_is_confirmed() -> None:
         ("confirmed", "warning", None),
         ("changed", "critical", "warning"),
     ]
+
+
+def test_a_graver_finding_is_told_at_once_as_provisional_and_again_when_it_is_confirmed() -> None:
+    memory, routed = Memory(), routing(Route(name="eager", sinks=("ops",), provisional=True))
+    memory.plan(routed, [standing(severity="warning", confirmed="warning")])
+    memory.plan(routed, [standing(severity="critical", confirmed="warning")])
+    memory.plan(routed, [standing(severity="critical", confirmed="critical")])
+    assert [(each.kind, each.severity, each.said.stage) for each in memory.sent()] == [
+        ("confirmed", "warning", "confirmed"),
+        ("changed", "critical", "provisional"),
+        ("confirmed", "critical", "confirmed"),
+    ]
+
+
+def test_a_resolution_names_the_severity_that_the_sink_knows() -> None:
+    route = Route(name="r", sinks=("ops",), throttle=Throttle(messages=1, minutes=10))
+    memory, routed = Memory(), routing(route)
+    memory.plan(routed, [standing(severity="warning", confirmed="warning")])
+    memory.plan(routed, [standing(severity="critical", confirmed="critical")])
+    memory.plan(routed, [])
+    memory.plan(routed, [], START + minutes(10))
+    assert [(each.kind, each.severity) for each in memory.sent()] == [
+        ("confirmed", "warning"),
+        ("withdrawn", "warning"),
+    ]
+
+
+def test_a_change_that_was_undone_while_it_was_held_is_not_told() -> None:
+    route = Route(name="r", sinks=("ops",), throttle=Throttle(messages=1, minutes=10))
+    memory, routed = Memory(), routing(route)
+    for severity in ("warning", "critical", "warning"):
+        memory.plan(routed, [standing(severity=severity, confirmed=severity)])
+    memory.plan(routed, [standing(severity="warning", confirmed="warning")], START + minutes(10))
+    assert kinds(memory) == ["confirmed"]
+    assert not memory.outbox().held
+    assert sorted(memory.dropped.values()) == ["the sink knows that already", "undone before it was sent"]
 
 
 def test_a_person_closing_it_resolves_it_with_the_name_and_the_reason() -> None:
