@@ -1,14 +1,17 @@
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import click
 import msgspec
+from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from deploy.backup.manifest import LOG, MANIFEST
 from deploy.backup.take import Taken, take_backup
 from deploy.database import database, db_options
 from deploy.logs import log_of
 from deploy.progress import ChainProgress
+from indexer.errors import ConfigurationError
 from projections.database import connect
 
 
@@ -23,8 +26,22 @@ from projections.database import connect
     is_flag=True,
     help="Of the database only what people did and decided: the rest is made from the log after a restore.",
 )
+@click.option(
+    "--metrics",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write when it was taken, and its size, for the textfile collector of Prometheus' node exporter.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was saved as JSON.")
-def backup(out: Path, log_url: str, db_url: str, data_dir: str, without_tables: bool, as_json: bool) -> None:
+def backup(
+    out: Path,
+    log_url: str,
+    db_url: str,
+    data_dir: str,
+    without_tables: bool,
+    metrics: Path | None,
+    as_json: bool,
+) -> None:
     """Saves the log and the database into a new folder, while followers and workers are at work.
 
     The two fit each other: the log holds every step that the tables do. The log is copied into an SQLite file, also
@@ -51,11 +68,26 @@ def backup(out: Path, log_url: str, db_url: str, data_dir: str, without_tables: 
             whole=not without_tables,
             progress=lambda at: bar.update(done=at.steps, total=at.to_step + 1, events=at.records),
         )
+    if metrics is not None:
+        _write_metrics(metrics, taken)
     if as_json:
         click.echo(msgspec.json.encode(taken))
         return
     say_backup(taken)
     click.echo(f"next: copy {out} to another machine; cellwitness restore {out} --check reads all of it")
+
+
+def _write_metrics(file: Path, taken: Taken) -> None:
+    """A file that is replaced whole: who reads it meanwhile sees the former or this one."""
+    registry = CollectorRegistry()
+    at = Gauge("cellwitness_backup_timestamp_seconds", "When the last backup was begun, Unix time.", registry=registry)
+    size = Gauge("cellwitness_backup_size_bytes", "Of all its files.", registry=registry)
+    at.set(datetime.fromisoformat(taken.manifest.taken_at).timestamp())
+    size.set(sum(part.size_bytes for part in taken.manifest.parts()))
+    try:
+        write_to_textfile(str(file), registry)
+    except OSError as error:
+        raise ConfigurationError(f"the backup is whole, but {file} can't be written: {error.strerror}") from error
 
 
 def say_backup(taken: Taken) -> None:

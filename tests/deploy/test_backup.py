@@ -1,6 +1,8 @@
 """Backup and restore of log and database, on real engines: whole or refused."""
 
+import json
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from projections.digest import table_digests
 from projections.errors import OtherLog, SchemaMismatch
 from projections.migrate import migrate
 from projections.roles import make_roles
+from tests.endtoend.processes import run
 from tests.kafka import new_log
 from tests.postgres import database, fresh_database, postgres
 from tests.projections.chain import Life, TestChain, walk
@@ -270,6 +273,19 @@ def test_an_auditor_may_save_and_a_reader_may_not(
     with closing(SqliteLog(tmp_path / "back.db")) as log:
         restored(tmp_path / "cellwitness_auditor", log, back)
     assert acts(back) == acts(tables)
+
+
+def test_the_command_tells_prometheus_when_it_was(tables: str, tmp_path: Path) -> None:
+    url, file = f"sqlite:{tmp_path / 'log.db'}", tmp_path / "backup.prom"
+    words = ("backup", "-o", str(tmp_path / "saved"), "--log", url, "--db", tables, "--json")
+    done = run(tmp_path, *words, "--metrics", str(file))
+    assert done.returncode == 0, done.stderr
+    taken = json.loads(done.stdout)["manifest"]["taken_at"]
+    at = datetime.fromisoformat(taken).timestamp()
+    found = dict(line.split() for line in file.read_text().splitlines() if not line.startswith("#"))
+    assert float(found["cellwitness_backup_timestamp_seconds"]) == at
+    assert float(found["cellwitness_backup_size_bytes"]) > 0
+    assert run(tmp_path, *words).returncode == 2, "nothing is written over"
 
 
 @pytest.mark.long
