@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -40,20 +41,23 @@ class ForkingNode(ScriptedNode):
 
     def __init__(self, magic: int) -> None:
         super().__init__([], magic=magic, k=SECURITY_PARAMETER)
+        self._sending = threading.Lock()  # or two threads would send frames in another order than they took them
         self._owed = 0
         self._peer: ServerConnection | None = None
 
     def say(self, frames: Sequence[bytes]) -> None:
-        self.frames += frames
-        self._pay()
+        with self._sending:
+            self.frames += frames
+            self._pay()
 
     def _answer(self, peer: ServerConnection, request: dict[str, Any], raw: bytes) -> None:
         if request["method"] != "nextBlock":
             super()._answer(peer, request, raw)
             return
-        self._peer = peer
-        self._owed += 1
-        self._pay()
+        with self._sending:
+            self._peer = peer
+            self._owed += 1
+            self._pay()
 
     def _pay(self) -> None:
         while self._owed and self.frames and self._peer is not None:
