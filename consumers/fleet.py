@@ -24,6 +24,8 @@ PERIODS: Final[tuple[tuple[Period, timedelta], ...]] = (
 )
 """How readings are counted together, by the time that they span: never more columns than a phone can show."""
 
+STATEMENT_SECONDS: Final = 60
+
 _T = TypeVar("_T")
 _QUERIES: Final = load_queries("consumers", "fleet.sql")
 
@@ -138,6 +140,8 @@ def read_fleet(connection: Connection, as_of_step: int | None = None, *, as_of_s
     """The fleet of all deployments. Raises StepNotReached, SchemaMismatch, DatabaseUnwell."""
     with asking(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        # Everything is counted, which may take longer than any other question. Who asks often has to keep the answer.
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", (str(STATEMENT_SECONDS * 1000),))
         holds = where_it_holds(cursor, as_of_step, as_of_slot)
         final = -1 if holds.final_height is None else holds.final_height
         asked = _Asked(cursor, as_of_step, {"step": as_of_step, "slot": as_of_slot, "final_height": final})

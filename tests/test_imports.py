@@ -23,6 +23,7 @@ PURE = (
     "indexer/ogmios/messages.py",
     "indexer/ogmios/salvage.py",
     "indexer/protocol",
+    "consumers/dashboard/charts",
     "consumers/lives.py",
     "projections/alerts.py",
     "projections/batch.py",

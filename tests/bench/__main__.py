@@ -14,9 +14,10 @@ import msgspec
 import structlog
 from rich.console import Console
 
-from tests.bench import following, kafka, log_speed, memory, projecting, sharing, whole
+from tests.bench import drawing, following, kafka, log_speed, memory, projecting, sharing, whole
 from tests.bench.plan import QUICK, Plan
 from tests.bench.report import Report, Section, machine, markdown, print_report
+from tests.consumers.browser.tools import missing as browser_lacks
 
 SECTIONS: Final[dict[str, Callable[[Plan], Iterable[Section]]]] = {
     "follow": following.measure,
@@ -25,6 +26,7 @@ SECTIONS: Final[dict[str, Callable[[Plan], Iterable[Section]]]] = {
     "memory": lambda plan: [memory.measure(plan)],
     "projection": lambda plan: [projecting.measure(plan)],
     "sharing": lambda plan: [sharing.measure(plan)],
+    "drawing": lambda plan: [drawing.measure(plan)],
     "kafka": lambda plan: [kafka.measure(plan)],
 }
 
@@ -49,6 +51,9 @@ def main() -> None:
     for name in chosen.only or SECTIONS:
         if name == "kafka" and not chosen.only and not (shutil.which("java") and shutil.which("mvn")):
             progress.print("left out: kafka, which needs Java 17 and Maven")
+            continue
+        if name == "drawing" and not chosen.only and browser_lacks():
+            progress.print(f"left out: drawing: {'; '.join(browser_lacks())}")
             continue
         with progress.status(f"measuring: {name}"):
             sections += SECTIONS[name](QUICK if chosen.quick else Plan())

@@ -19,6 +19,7 @@ class Plan(Struct, frozen=True):
     memory_blocks: int = 1_000_000
     log_steps: int = 400  # of 500 events each
     projection_days: int = 600
+    drawn_points: int = 100_000  # of a battery's course
     may_install: bool = True
 
 
@@ -30,6 +31,7 @@ QUICK = Plan(
     memory_blocks=20_000,
     log_steps=4,
     projection_days=5,
+    drawn_points=2_000,
     may_install=False,
 )
 

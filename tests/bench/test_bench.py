@@ -32,6 +32,7 @@ def test_a_quick_run_prints_finite_numbers_in_every_section(tmp_path: Path) -> N
         "memory",
         "projection",
         "sharing",
+        "drawing",
         "kafka",
     ]
     for section in report["sections"]:

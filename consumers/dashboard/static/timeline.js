@@ -4,6 +4,7 @@
 const SIGN = { critical: "◆", high: "▲", warning: "■" };
 const LANE = 35; // as high as in the picture, so that nothing moves when this takes its place
 const DAY = 86400;
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const HEIGHTS = [147, 87, 87, 87, 87];
 const BELOW = 34;
 
@@ -11,6 +12,7 @@ const ASIDE = new Set(["aside", "rejected"]);
 
 let charts = [];
 let series = null;
+let odds = []; // readings that stand out
 let at = null; // the reading that the cursor is on
 let place = null;
 
@@ -32,6 +34,7 @@ async function begin() {
 function draw() {
   const live = document.getElementById("course-live");
   const view = zoomed();
+  const began = performance.now();
   charts.forEach((chart) => chart.destroy());
   charts = [];
   live.replaceChildren();
@@ -39,17 +42,22 @@ function draw() {
   const width = live.clientWidth;
   const sync = uPlot.sync("course");
   const lanes = series.lanes.map((lane, number) => laneOptions(lane, number, width));
-  lanes.forEach((options) => charts.push(new uPlot(options, [series.at, series.at.map(() => null)], live)));
+  const nothing = new Array(series.at.length).fill(null);
+  odds = [...series.worth.keys()].filter((number) => series.worth[number]);
+  const aside = odds.some((number) => ASIDE.has(series.worth[number]));
+  lanes.forEach((options) => charts.push(new uPlot(options, [series.at, nothing], live)));
   series.plots.forEach((plot, number) => {
     const last = number === series.plots.length - 1;
     // What was put aside, or moved nothing, is marked and no part of the line.
-    const steady = (values) => values.map((value, at) => (ASIDE.has(series.worth[at]) ? null : value));
+    const steady = (values) => (aside ? values.map((v, at) => (ASIDE.has(series.worth[at]) ? null : v)) : values);
     const data = [series.at, steady(plot.values), ...(plot.lows ? [steady(plot.lows)] : [])];
     charts.push(new uPlot(plotOptions(plot, HEIGHTS[number] + (last ? BELOW : 0), width, last), data, live));
   });
   charts.forEach((chart) => sync.sub(chart));
   document.getElementById("course-tools").inert = false;
   if (view) charts.at(-1).setScale("x", view);
+  // When the frame that shows it is done: what the bench reads.
+  requestAnimationFrame(() => setTimeout(() => performance.measure("course", { start: began })));
 }
 
 // What somebody has zoomed to stays when news come in.
@@ -61,8 +69,13 @@ function zoomed() {
   return min > whole[0] || max < whole.at(-1) ? { min, max } : null;
 }
 
+// Asking the style sheet takes as long as drawing hundreds of marks: once for each scheme of colours.
+const colours = new Map();
 function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  if (!colours.has(name)) {
+    colours.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  }
+  return colours.get(name);
 }
 
 function common(title, height, width, bottom) {
@@ -94,7 +107,7 @@ function common(title, height, width, bottom) {
 // As the picture has it, in UTC: a year at its beginning, else the month, the day or the time.
 function moment(at, step) {
   const time = new Date(at * 1e3);
-  const month = time.toLocaleString("en", { month: "short", timeZone: "UTC" });
+  const month = MONTHS[time.getUTCMonth()];
   if (step >= 27 * DAY) return time.getUTCMonth() ? month : String(time.getUTCFullYear());
   if (step >= DAY || at % DAY === 0) return `${month} ${time.getUTCDate()}`;
   return time.toISOString().slice(11, step < 60 ? 19 : 16);
@@ -170,9 +183,10 @@ function odd(chart, plot) {
   context.rect(chart.bbox.left, chart.bbox.top - 6, chart.bbox.width, chart.bbox.height + 12);
   context.clip();
   context.lineWidth = 2 * ratio;
-  series.worth.forEach((worth, number) => {
+  odds.forEach((number) => {
+    const worth = series.worth[number];
     const value = plot.values[number];
-    if (!worth || value == null || series.at[number] < min || series.at[number] > max) return;
+    if (value == null || series.at[number] < min || series.at[number] > max) return;
     const x = chart.valToPos(series.at[number], "x", true);
     const { top, height } = chart.bbox;
     const y = Math.min(top + height, Math.max(top, chart.valToPos(value, "y", true)));
@@ -312,7 +326,10 @@ addEventListener("resize", () => {
   clearTimeout(resized);
   resized = setTimeout(() => series && charts.length && draw(), 150);
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach((chart) => chart.redraw()));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  colours.clear();
+  charts.forEach((chart) => chart.redraw());
+});
 document.body.addEventListener("cw-refreshed", () => {
   place = null;
   begin();

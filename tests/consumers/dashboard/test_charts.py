@@ -1,7 +1,7 @@
 """Charts are pure: series in, escaped markup out, within their frame whatever somebody claims."""
 
 import re
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ HOSTILE = '"><script>alert(1)</script>&\x1b'
 
 def within(markup: str) -> None:
     """Every place that is given as a share lies in the chart, and the markup is sound."""
-    ElementTree.fromstring(markup.replace("\x1b", ""))  # our own
+    ET.fromstring(markup.replace("\x1b", ""))  # our own
     for share in re.findall(r'(?:x|x1|x2|cx)="([-\d.]+)%"', markup):
         assert 0 <= float(share) <= 100
 
