@@ -73,7 +73,7 @@ fuzz: setup ## Inputs grown by the branches they reach, against all that strange
 		$(if $(TARGET),--target $(TARGET)) $(if $(SEED),--seed $(SEED))
 
 licences: setup ## Write docs/licences.md anew from the lock file and what packages say of themselves
-	@$(RUN) --all-extras python -m tests.deploy.licences
+	@$(UV) run --quiet --all-extras python -m tests.deploy.licences
 
 audit-dependencies: setup ## Known faults of what an install brings, and parts lists for scanners in build/audit
 	@$(RUN) python -m tests.deploy.audit
