@@ -5,7 +5,7 @@ import sys
 import atheris
 
 # Before the product is imported: its branches are counted, those of libraries are not.
-with atheris.instrument_imports(include=["indexer", "projections"], enable_loader_override=False):
+with atheris.instrument_imports(include=["indexer", "projections", "consumers"], enable_loader_override=False):
     from tests.fuzz.targets import TARGETS
 
 

@@ -1,13 +1,24 @@
 """What a fuzzer begins with: honest inputs, and those that are known to be nasty."""
 
 import json
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
+from consumers.audit.collect import collect
+from consumers.audit.container import read_container
+from consumers.audit.manifest import MANIFEST, SEAL
+from consumers.audit.pack import pack_of
 from deploy.devnet.deployment import Terms, profile_toml
 from deploy.devnet.network import Network
 from indexer.protocol.plutus import Constr
+from projections.rules.thresholds import ThresholdBook
 from tests.indexer import build
 from tests.indexer.build import BATTERY
+from tests.projections.chain import TestChain
+from tests.projections.judged_chain import DevnetLife
+from tests.projections.verdicts.devnet import profile
 
 DEEP: Final = 4_000
 _READING: Final = build.payload(BATTERY.id, b"c" * 32)
@@ -130,3 +141,41 @@ def addresses() -> list[bytes]:
         b"addr_test1",
         b"DdzFFzCqrhsw3prhfMFDNFowbzUku3QmrMwarfjUbWXRisodn97R436SHc1rimp4MhPNmbdYb1aTdqtGSJixMVMi5MkArDQJ6Sc1n3Ez",
     ]
+
+
+@cache
+def pack() -> bytes:
+    """A sound one, of a chain that forks."""
+    with TemporaryDirectory(prefix="cellwitness-fuzz-") as folder:
+        chain = TestChain(Path(folder) / "log.db", DevnetLife(1, 3))
+        for _ in range(4):
+            chain.forward(chain.make(3))
+        chain.back(2)
+        chain.forward(chain.make(3))
+        end = chain.log.end()
+        assert end is not None
+        keys = [record.key for record in chain.log.read(0, 0, 1_000).records if record.type.startswith("reading")]
+        made = pack_of(collect(chain.log, profile(), ThresholdBook(), keys[0], step=end.spine.step))
+        chain.close()
+    return made
+
+
+def parts() -> list[bytes]:
+    """Of that pack, each behind the byte that says which."""
+    names = sorted(name for name in read_container(pack()) if name not in (MANIFEST, SEAL))
+    return [bytes((which,)) + read_container(pack())[name] for which, name in enumerate(names)]
+
+
+def questions() -> list[bytes]:
+    examples = [
+        "as_of_slot=1000&finality=confirmed",
+        "as_of_step=5",
+        "known_at=2026-05-03T14:02:00Z",
+        "known_at=2026-05-03T14:02:00+23:59&as_of_slot=18446744073709551616",
+        "battery=urn%3Aeudpp%3Abattery%3Ademo%3A0001&limit=10",
+        "battery=%00&limit=-1",
+        "model=LFP-16S280&days=1e9&deployment=demo",
+        "W10",
+        "WzEsImEiXQ",
+    ]
+    return [each.encode() for each in examples]

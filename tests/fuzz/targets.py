@@ -6,7 +6,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
+from msgspec.structs import replace
+
+from consumers.audit.container import read_container, write_container
+from consumers.audit.manifest import MANIFEST, SEAL, Manifest, decoded, sealed
+from consumers.audit.verify import verify_pack
+from consumers.dashboard.endpoints import read_cursor
+from consumers.dashboard.moment import read_moment
+from consumers.dashboard.problems import Refused
+from consumers.queries import QUERIES
+from consumers.queries.model import BadParameter
+from consumers.queries.parameters import check_parameters
 from indexer.chain import Block, RollForward
 from indexer.decode import decode
 from indexer.eras import read_era_history
@@ -153,15 +165,41 @@ def address(data: bytes) -> None:
         read_address(data.decode("latin-1"))
 
 
+def pack(data: bytes) -> None:
+    """A pack by a stranger: the file itself; and, sealed as it should be, one of its parts. Never raises."""
+    assert verify_pack(data).lines
+    sound = read_container(seeds.pack())
+    names = sorted(name for name in sound if name not in (MANIFEST, SEAL))
+    which, content = (data[0] if data else 0) % len(names), data[1:]
+    manifest = replace(decoded(sound[MANIFEST], Manifest, MANIFEST), signer=None, parts=())
+    parts = {name: sound[name] for name in names} | {names[which]: content}
+    assert verify_pack(write_container(sealed(manifest, parts, None))).lines
+
+
+def asked(data: bytes) -> None:
+    """What an address asks of the dashboard: a moment, a query's parameters, a cursor. BadParameter, Refused."""
+    text = data.decode("utf-8", "replace")
+    given = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=50)) if text.count("&") < 50 else {}
+    with suppress(BadParameter):
+        read_moment(given)
+    with suppress(Refused):
+        read_cursor(text, tuple[int, str])
+    for query in QUERIES.values():
+        with suppress(BadParameter):
+            check_parameters(query, {name: value for name, value in given.items() if query.parameter(name)})
+
+
 # The slow ones first, with fewer inputs: the quick ones fill the rest of the time.
 TARGETS: Final[dict[str, Target]] = {
+    "pack": Target(pack, lambda: [seeds.pack(), *seeds.parts()], 0.002, most_bytes=200_000),
     "frame": Target(frame, seeds.frames, 0.005, most_bytes=65_536, words=seeds.WORDS_OF_FRAMES),
     "message": Target(message, seeds.messages, 0.005),
     "transaction": Target(transaction, seeds.transactions, 0.015),
     "profile": Target(profile, seeds.profiles, 0.01, words=seeds.WORDS_OF_PROFILES),
     "node": Target(node, seeds.eras, 0.02, words=seeds.WORDS_OF_FRAMES),
     "address": Target(address, seeds.addresses, 0.145, most_bytes=512),
-    "cbor": Target(cbor_item, seeds.items, 0.2),
+    "asked": Target(asked, seeds.questions, 0.018, most_bytes=2_048),
+    "cbor": Target(cbor_item, seeds.items, 0.18),
     "datum": Target(datum, seeds.datums, 0.3),
     "payload": Target(payload, seeds.payloads, 0.3),
 }
