@@ -28,7 +28,7 @@ from consumers.dashboard.moment import NOW
 from consumers.dashboard.openapi import describe
 from consumers.dashboard.pages.access import QUESTIONS_SHOWN, access_page
 from consumers.dashboard.problems import Refused
-from consumers.dashboard.routes import ENDPOINTS, NEEDS, PAGES, RECORDED
+from consumers.dashboard.routes import ENDPOINTS, KEPT, NEEDS, PAGES, RECORDED
 from consumers.dashboard.server import (
     Handler,
     Parts,
@@ -62,7 +62,7 @@ def make_app(parts: Parts, rules: Rules) -> Starlette:
     pages = [
         Route(
             path,
-            page_handler(parts, make, needs=NEEDS.get(path), recorded=path in RECORDED),
+            page_handler(parts, make, needs=NEEDS.get(path), recorded=path in RECORDED, kept=path in KEPT),
             methods=["GET"],
         )
         for path, make in PAGES.items()

@@ -45,6 +45,9 @@ NEEDS: Final[dict[str, frozenset[Data]]] = {
 RECORDED: Final = frozenset(("/queries/{query}",))
 """Pages that write down themselves what was asked: on a connection that may add to the record."""
 
+KEPT: Final = frozenset(("/", "/batteries"))
+"""Pages over a whole fleet that are the same for everybody who may see them: made once a step, see kept.py."""
+
 ENDPOINTS: Final = (
     Endpoint(
         method="GET",

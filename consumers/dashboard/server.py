@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
-from msgspec import Struct
+from msgspec import Struct, field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +18,7 @@ from consumers.dashboard.assets import Assets
 from consumers.dashboard.endpoints import Ask, AtMoment, Endpoint, read_body, read_json, read_parameters, tagged
 from consumers.dashboard.feed import Feed
 from consumers.dashboard.gate import Asker, problem_response
+from consumers.dashboard.kept import PageKeeper
 from consumers.dashboard.layout import Frame, Layout, Page, Viewer
 from consumers.dashboard.moment import NOW, PARAMETERS, Moment, asked_at, read_moment
 from consumers.dashboard.packing import packed
@@ -49,6 +50,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     assets: Assets
     tokens: TokenFile
     sessions: Sessions
+    keeper: PageKeeper = field(default_factory=PageKeeper)
     fork: Callable[[], Any] | None = None  # in a demo: makes the devnet abandon its newest blocks
 
 
@@ -92,7 +94,7 @@ def viewer_of(asker: Asker, parts: Parts) -> Viewer:
 
 
 def page_handler(
-    parts: Parts, make: PageMaker, *, needs: frozenset[Data] | None = None, recorded: bool = False
+    parts: Parts, make: PageMaker, *, needs: frozenset[Data] | None = None, recorded: bool = False, kept: bool = False
 ) -> Handler:
     """A page: asked for with a moment, made in a thread on a reader's connection, put into its frame."""
 
@@ -110,6 +112,21 @@ def page_handler(
                 )
         viewer = viewer_of(asker, parts)
 
+        def make_for_all() -> tuple[Page, Holds]:
+            with parts.tables.patient() as connection:
+                holds = where(connection, moment)[1]
+                return make(parts.layout, connection, moment, query, viewer), holds
+
+        def find_kept() -> tuple[Page, Holds]:
+            mark = parts.feed.freshness.mark
+            found = parts.keeper.get(
+                f"{request.url.path}?{request.url.query}", mark.step if mark else None, make_for_all
+            )
+            what = Asked(what=f"page {make.__name__}", parameters=query, moment=asked_at(moment))
+            with parts.tables.recording() as connection:
+                note(connection, asker, what, found.holds)
+            return found.page, found.holds
+
         def work() -> tuple[Page, Holds]:
             lend = parts.tables.recording if recorded or needs else parts.tables.reading
             with lend() as connection:
@@ -120,7 +137,7 @@ def page_handler(
                     note(connection, asker, Asked(what=what, parameters=query, moment=asked_at(moment)), holds)
                 return page, holds
 
-        page, holds = await run_in_threadpool(work)
+        page, holds = await run_in_threadpool(find_kept if kept else work)
         return html(request, parts, page, holds, moment=moment)
 
     return handle

@@ -16,6 +16,8 @@ READER: Final = "cellwitness_reader"
 ALERTER: Final = "cellwitness_alerter"
 AUDITOR: Final = "cellwitness_auditor"
 
+PATIENT_SECONDS: Final = 300
+
 WAIT_SECONDS: Final = 10.0
 """For a free connection: whoever waits longer is told to come again."""
 
@@ -55,6 +57,16 @@ class Tables:
         """A reader's connection. Raises DatabaseUnwell, SchemaMismatch, RoleMissing."""
         with self._lent(self._readers) as connection:
             yield connection
+
+    @contextmanager
+    def patient(self) -> Iterator[Connection]:
+        """A reader's connection for what is made once for everybody: a statement may take long."""
+        with self._lent(self._readers) as connection:
+            connection.execute("SELECT set_config('statement_timeout', %s, false)", (f"{PATIENT_SECONDS}s",))
+            try:
+                yield connection
+            finally:
+                connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(self._milliseconds),))
 
     @contextmanager
     def recording(self) -> Iterator[Connection]:

@@ -47,7 +47,7 @@ BEHAVIOUR: Final = (
             column("never_read", "boolean", "status", "no reading ever took effect"),
         ),
         needs=("identity", "status"),
-        reads=("fleet",),
+        reads=("spoken", "fleet"),
         chart=Chart(kind="bar", x="battery", y=("silent_days",), by="model"),
     ),
     Query(

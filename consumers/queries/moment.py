@@ -17,6 +17,7 @@ from projections.rules.catalogue import RULES
 EVERYTHING: Final = (1 << 63) - 1
 """No bound: above every slot and height."""
 
+NOW_KNOWN: Final = "known_until_step IS NULL"
 KNOWN: Final = "known_from_step <= %(step)s AND (known_until_step IS NULL OR known_until_step > %(step)s)"
 MINE: Final = "(%(battery_keys)s::bytea[] IS NULL OR battery_key = ANY (%(battery_keys)s))"
 HALVES: Final = (
@@ -42,6 +43,7 @@ class Bound(Struct, frozen=True, kw_only=True):
     holds: Holds
     parameters: dict[str, Any]
     rules: dict[str, Any] | None
+    is_now: bool  # no table knows more than this step: what holds after it is what holds
 
 
 def find_moment(cursor: Any, connection: Any, moment: Moment) -> Bound:
@@ -78,6 +80,7 @@ def find_moment(cursor: Any, connection: Any, moment: Moment) -> Bound:
     judged_by = cursor.execute(_STAND["judged_by"]).fetchone()["judged_by"]
     versions = {rule.id: rule.version for rule in RULES.values()}
     return Bound(
+        is_now=step == consistent["newest"],
         holds=holds,
         parameters=parameters,
         rules=None if judged_by is None else judged_by | {"versions": versions},
@@ -102,16 +105,24 @@ def _height(holds: Holds, moment: Moment) -> int:
     return max(final, holds.height - CONFIRMED_DEPTH_BLOCKS)
 
 
-def relations(query: Query, moment: Moment) -> str:
-    """``WITH …``: the relations that the query reads, bound to the moment. Never materialised, so indexes are used."""
+def relations(query: Query, moment: Moment, *, is_now: bool) -> str:
+    """``WITH …``: the relations that the query reads, bound to the moment. ``is_now``: see ``Bound``.
+
+    What holds now is found by one partial index, and PostgreSQL knows how many rows there are. After an earlier step it
+    is two halves, an index each, and PostgreSQL guesses worse.
+
+    Relations over one table are not materialised, so that indexes serve through them. The bounded ones sum up, and are
+    made once: how many rows come out is a guess, and a bad one would have them made for each row of a join.
+    """
     bounded = moment.as_of_slot is not None or moment.finality != "pending"
     parts = []
     for name in _in_order(query.reads):
         chosen = f"{name}_bounded" if bounded and f"{name}_bounded" in _RELATIONS else name
-        body = _RELATIONS[chosen].replace("{known}", KNOWN).replace("{mine}", MINE)
+        body = _RELATIONS[chosen].replace("{known}", NOW_KNOWN if is_now else KNOWN).replace("{mine}", MINE)
+        halves = (f"{NOW_KNOWN} AND {MINE}",) if is_now else HALVES
         if "{half}" in body:
-            body = "\n UNION ALL\n".join(body.replace("{half}", half) for half in HALVES)
-        parts.append(f"{name} AS NOT MATERIALIZED (\n{body}\n)")
+            body = "\n UNION ALL\n".join(body.replace("{half}", half) for half in halves)
+        parts.append(f"{name} AS {'NOT ' if chosen == name else ''}MATERIALIZED (\n{body}\n)")
     return "WITH " + ", ".join(parts)
 
 

@@ -17,9 +17,13 @@ from projections.database import Connection, load_queries
 
 TIMEOUT_SECONDS: Final = 30.0
 
+WORK_MEMORY: Final = "32MB"
+"""Of PostgreSQL, for each sort and hash of a query: a fleet's sums would go over the disk with less."""
+
 _SQL: Final = load_queries("consumers.queries", "sql/surveillance.sql") | load_queries(
     "consumers.queries", "sql/audit.sql"
 )
+_HASH_JOINS: Final = "SELECT set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true)"
 _UNRESTRICTED: Final = dict.fromkeys(("deployment", "manufacturer", "model", "battery_keys"))
 
 
@@ -27,12 +31,15 @@ class TooSlow(Retryable):
     """The query took longer than it may."""
 
 
-def sql_of(query: Query, moment: Moment = NOW) -> str:
-    """The SQL that answers, with ``%(name)s`` where parameters are bound."""
+def sql_of(query: Query, moment: Moment = NOW, *, is_now: bool | None = None) -> str:
+    """The SQL that answers, with ``%(name)s`` where parameters are bound.
+
+    ``is_now``: the moment's step is the last that any table holds; without, it is if no earlier one was asked for.
+    """
     body = _SQL[query.name.replace("-", "_")]
     if not query.reads:
         return body
-    head = relations(query, moment)
+    head = relations(query, moment, is_now=moment.known_at is None if is_now is None else is_now)
     # A query's own WITH goes on with the relations'.
     return f"{head},\n{body.removeprefix('WITH ')}" if body.startswith("WITH ") else f"{head}\n{body}"
 
@@ -52,16 +59,24 @@ def run(
     checked = check_parameters(query, parameters)
     with asking(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{round(timeout_seconds * 1000)}ms",))
+        cursor.execute(
+            "SELECT set_config('statement_timeout', %s, true), set_config('work_mem', %s, true)",
+            (f"{round(timeout_seconds * 1000)}ms", WORK_MEMORY),
+        )
         bound = find_moment(cursor, connection, moment)
         values = _UNRESTRICTED | checked | bound.parameters
         if checked.get("battery") is not None:
             values["battery_keys"] = _battery_keys(connection, checked["battery"], bound.parameters["step"])
+        else:
+            # Of two tables joined by battery, deployment and fact PostgreSQL multiplies three chances that are one, and
+            # expects a single row: it would look each of millions up by itself.
+            cursor.execute(_HASH_JOINS)
         if "compare_with" in checked:
             values["compare_with"] = _step(checked["compare_with"], bound.parameters["latest_step"])
             checked["compare_with"] = values["compare_with"]
         values["rows"] = checked["limit"] + 1
-        rows = _rows(cursor, query, moment, values, timeout_seconds)
+        sql = sql_of(query, moment, is_now=bound.is_now)
+        rows = _rows(cursor, query, sql, values, timeout_seconds)
     return Answer(
         query=query,
         columns=query.columns,
@@ -76,11 +91,11 @@ def run(
 
 
 def _rows(
-    cursor: Cursor[dict[str, Any]], query: Query, moment: Moment, values: dict[str, Any], timeout_seconds: float
+    cursor: Cursor[dict[str, Any]], query: Query, sql: str, values: dict[str, Any], timeout_seconds: float
 ) -> list[tuple[Any, ...]]:
     try:
         # Never prepared: a plan is made for these very values, or "no battery given" and "this one" would share one.
-        cursor.execute(cast("Any", sql_of(query, moment)), values, prepare=False)
+        cursor.execute(cast("Any", sql), values, prepare=False)
         return [tuple(_typed(row[column.name], column) for column in query.columns) for row in cursor]
     except errors.QueryCanceled as cancelled:
         raise TooSlow(

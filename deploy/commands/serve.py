@@ -10,6 +10,7 @@ from consumers.dashboard.people import ROLES, Role
 from deploy.dashboard import DEFAULT_ADDRESS, TOKENS, ServeOptions, Server, parts_of, prepare_tables, read_address
 from deploy.database import database, db_options
 from deploy.settings import EMBEDDED
+from deploy.stopping import Stop
 
 
 @click.command()
@@ -93,6 +94,7 @@ def serve(
         stale_seconds=stale_seconds,
         statement_seconds=statement_seconds,
     )
+    Stop()  # uvicorn ends on a signal and raises it once more: that must not end us before the database is left
     with database(db_url, data_dir, must_exist=True) as url:
         if db_url == EMBEDDED:
             prepare_tables(url())

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from rich.console import Console
 
-from tests.bench import drawing, following, kafka, log_speed, memory, projecting, sharing, whole
+from tests.bench import drawing, following, kafka, live, log_speed, memory, pages, projecting, sharing, whole
 from tests.bench.plan import QUICK, Plan
 from tests.bench.report import Report, Section, machine, markdown, print_report
 from tests.consumers.browser.tools import missing as browser_lacks
@@ -26,6 +26,8 @@ SECTIONS: Final[dict[str, Callable[[Plan], Iterable[Section]]]] = {
     "memory": lambda plan: [memory.measure(plan)],
     "projection": lambda plan: [projecting.measure(plan)],
     "sharing": lambda plan: [sharing.measure(plan)],
+    "pages": lambda plan: [pages.measure(plan)],
+    "live": lambda plan: [live.measure(plan)],
     "drawing": lambda plan: [drawing.measure(plan)],
     "kafka": lambda plan: [kafka.measure(plan)],
 }

@@ -19,6 +19,8 @@ class Plan(Struct, frozen=True):
     memory_blocks: int = 1_000_000
     log_steps: int = 400  # of 500 events each
     projection_days: int = 600
+    page_readings: int = 1_000_000
+    live_seconds: float = 60.0
     drawn_points: int = 100_000  # of a battery's course
     may_install: bool = True
 
@@ -31,6 +33,8 @@ QUICK = Plan(
     memory_blocks=20_000,
     log_steps=4,
     projection_days=5,
+    page_readings=1_000,
+    live_seconds=3.0,
     drawn_points=2_000,
     may_install=False,
 )

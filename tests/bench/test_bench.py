@@ -32,6 +32,8 @@ def test_a_quick_run_prints_finite_numbers_in_every_section(tmp_path: Path) -> N
         "memory",
         "projection",
         "sharing",
+        "pages",
+        "live",
         "drawing",
         "kafka",
     ]

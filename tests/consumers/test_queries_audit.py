@@ -24,7 +24,8 @@ def battery_of(frauds: Labelled) -> str:
 def test_evidence_is_every_event_in_order_with_its_bytes_and_verdicts(frauds: Labelled) -> None:
     name = battery_of(frauds)
     rows = rows_of(frauds, "evidence", battery=name)
-    facts = [each for each in frauds.made.facts if each[0].event.battery_key == _key(frauds, name)]
+    key = _key(frauds, name)
+    facts = [each for each in frauds.made.facts if each[0].event.battery_key == key]
     assert [row["body"].encode() for row in rows] == [encode_event(fact.event) for fact, _ in facts]
     assert [row["slot"] for row in rows] == [fact.slot for fact, _ in facts]
     for row, (fact, judged) in zip(rows, facts, strict=True):
@@ -47,7 +48,8 @@ def _key(frauds: Labelled, name: str) -> str:
 
 def test_inclusion_gives_the_bytes_of_each_reading_and_their_hashes(frauds: Labelled) -> None:
     name = battery_of(frauds)
-    mine = [told for told in readings(frauds) if told.event.battery_key == _key(frauds, name)]
+    key = _key(frauds, name)
+    mine = [told for told in readings(frauds) if told.event.battery_key == key]
     for told in (mine[0], mine[len(mine) // 2]):
         (row,) = rows_of(frauds, "inclusion", battery=name, reading=told.event.transaction)
         assert row["redeemer"] == told.event.redeemer

@@ -43,7 +43,7 @@ def test_every_query_is_listed_and_shown_with_its_sql(command: CommandLine) -> N
     assert QUERIES["fast-fading"].meaning in shown.out
     as_json = json.loads(command("query", "show", "fast-fading", "--json").out)
     assert as_json["open_to"] == ["legitimate-interest", "surveillance", "auditor"]
-    assert command("query", "show", "silent", "--sql").out.startswith("WITH batteries")
+    assert command("query", "show", "silent", "--sql").out.startswith("WITH spoken")
     assert len(json.loads(command("query", "ls", "--json").out)) == 25
 
 

@@ -40,14 +40,13 @@ SELECT deployment, battery_key, fact, transaction, output_index, token_name, use
 -- batteries --
 SELECT deployment, battery_key,
        coalesce(battery_id_text, encode(battery_id, 'hex'), encode(battery_key, 'hex')) AS battery,
-       metadata IS NOT NULL AS has_passport, metadata, bms_public_key, registered_slot, last_reading_slot, slot
+       metadata IS NOT NULL AS has_passport, metadata, bms_public_key, registered_slot
   FROM batteries WHERE {half}
 
 -- batteries_bounded --
 SELECT named.deployment, named.battery_key,
        coalesce(battery_id_text, encode(battery_id, 'hex'), encode(battery_key, 'hex')) AS battery,
-       passport.metadata IS NOT NULL AS has_passport, passport.metadata, passport.bms_public_key,
-       passport.registered_slot, spoken.last_reading_slot, spoken.last_reading_slot AS slot
+       passport.metadata IS NOT NULL AS has_passport, passport.metadata, passport.bms_public_key, passport.registered_slot
   FROM (SELECT deployment, battery_key, battery_id, battery_id_text FROM batteries WHERE {known} AND {mine}) AS named
   LEFT JOIN (SELECT DISTINCT ON (deployment, battery_key) deployment, battery_key, metadata, bms_public_key,
                     max(slot) FILTER (WHERE type = 'passport_registered')
@@ -55,15 +54,21 @@ SELECT named.deployment, named.battery_key,
                FROM passports WHERE {known} AND {mine} AND slot <= %(until_slot)s AND height <= %(until_height)s
               ORDER BY deployment, battery_key, height DESC, transaction_index DESC, event_index DESC
             ) AS passport USING (deployment, battery_key)
-  LEFT JOIN (SELECT deployment, battery_key, max(slot) AS last_reading_slot FROM readings
-              WHERE {known} AND {mine} AND slot <= %(until_slot)s AND height <= %(until_height)s
-                AND NOT rejected AND NOT account_unproven
-              GROUP BY deployment, battery_key) AS spoken USING (deployment, battery_key)
+
+-- spoken --
+-- When each battery was last read, with effect.
+SELECT deployment, battery_key, last_reading_slot FROM batteries WHERE {half}
+
+-- spoken_bounded --
+SELECT deployment, battery_key, max(slot) AS last_reading_slot FROM readings
+ WHERE {known} AND {mine} AND slot <= %(until_slot)s AND height <= %(until_height)s AND NOT rejected
+   AND NOT account_unproven
+ GROUP BY deployment, battery_key
 
 -- fleet --
 -- Batteries with what their passports say, each value only if it has the right type: those that are asked for.
 SELECT * FROM (
-SELECT deployment, battery_key, battery, has_passport, metadata, bms_public_key, registered_slot, last_reading_slot,
+SELECT deployment, battery_key, battery, has_passport, metadata, bms_public_key, registered_slot,
        coalesce(CASE jsonb_typeof(metadata -> 'model') WHEN 'string' THEN metadata ->> 'model' END, '') AS model,
        coalesce(CASE jsonb_typeof(metadata -> 'manufacturer') WHEN 'string' THEN metadata ->> 'manufacturer' END, '')
            AS manufacturer,
@@ -83,7 +88,9 @@ SELECT readings.*, verdicts.plausibility
 
 -- measured --
 -- Of these the ones that a statistic can bear: one battery's lie of 10^300 cycles must not break its model's numbers.
-SELECT * FROM accepted
+SELECT deployment, battery_key, fact, public_key, slot, height, transaction_index, event_index,
+       soh_bp::integer AS soh_bp, cycle_count::integer AS cycle_count
+  FROM accepted
  WHERE soh_bp BETWEEN 0 AND 30000 AND cycle_count BETWEEN 0 AND 10000000
 
 -- alerts --

@@ -1,8 +1,10 @@
 Where the tables stand, by name.
 
 -- consistent --
--- What all partitions hold: the least of their last steps.
-SELECT min(last_step) AS step FROM checkpoints WHERE projection = 'timeline';
+-- What all partitions hold: the least of their last steps; and what any does. One that nobody ever took holds nothing.
+SELECT CASE WHEN count(*) < (SELECT partitions FROM log_identity) THEN -1 ELSE min(last_step) END AS step,
+       max(last_step) AS newest
+  FROM checkpoints WHERE projection = 'timeline';
 
 -- step --
 SELECT step, slot, height, block, final_height, tip_height FROM steps WHERE step = %(step)s;

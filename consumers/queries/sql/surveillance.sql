@@ -17,27 +17,33 @@ SELECT deployment, manufacturer, model, battery, battery_key, category, soh_kind
  LIMIT %(rows)s;
 
 -- soh_by_cycles --
-SELECT deployment, manufacturer, model, decile, min(cycle_count) AS cycles_from, max(cycle_count) AS cycles_to,
-       count(*) AS readings, count(DISTINCT battery_key) AS batteries, min(soh_bp) / 100 AS least_soh,
-       percentile_disc(0.05) WITHIN GROUP (ORDER BY soh_bp) / 100 AS p05_soh,
-       percentile_disc(0.25) WITHIN GROUP (ORDER BY soh_bp) / 100 AS p25_soh,
-       percentile_disc(0.5) WITHIN GROUP (ORDER BY soh_bp) / 100 AS median_soh,
-       percentile_disc(0.75) WITHIN GROUP (ORDER BY soh_bp) / 100 AS p75_soh,
-       percentile_disc(0.95) WITHIN GROUP (ORDER BY soh_bp) / 100 AS p95_soh, max(soh_bp) / 100 AS greatest_soh
-  FROM (SELECT deployment, manufacturer, model, battery_key, soh_bp, cycle_count,
-               ntile(10) OVER (PARTITION BY deployment, manufacturer, model
-                               ORDER BY cycle_count, battery_key, measured.slot, fact) AS decile
-          FROM measured JOIN fleet USING (battery_key, deployment)
-         WHERE has_passport) AS ranked
- GROUP BY deployment, manufacturer, model, decile
-HAVING count(DISTINCT battery_key) >= %(least_batteries)s
+WITH models AS (
+    SELECT deployment, battery_key, manufacturer, model,
+           dense_rank() OVER (ORDER BY deployment, manufacturer, model) AS number
+      FROM fleet WHERE has_passport
+), parts AS (
+    SELECT number, decile, min(cycle_count) AS cycles_from, max(cycle_count) AS cycles_to, count(*) AS readings,
+           count(DISTINCT battery_key) AS batteries, min(soh_bp) / 100.0 AS least_soh,
+           max(soh_bp) / 100.0 AS greatest_soh,
+           percentile_disc(ARRAY[0.05, 0.25, 0.5, 0.75, 0.95]) WITHIN GROUP (ORDER BY soh_bp) AS soh_bp
+      FROM (SELECT number, measured.battery_key, soh_bp, cycle_count,
+                   ntile(10) OVER (PARTITION BY number ORDER BY cycle_count, measured.slot, fact) AS decile
+              FROM measured JOIN models USING (battery_key, deployment)) AS ranked
+     GROUP BY number, decile
+)
+SELECT deployment, manufacturer, model, decile, cycles_from, cycles_to, readings, batteries, least_soh,
+       soh_bp[1] / 100.0 AS p05_soh, soh_bp[2] / 100.0 AS p25_soh, soh_bp[3] / 100.0 AS median_soh,
+       soh_bp[4] / 100.0 AS p75_soh, soh_bp[5] / 100.0 AS p95_soh, greatest_soh
+  FROM parts JOIN (SELECT DISTINCT number, deployment, manufacturer, model FROM models) AS named USING (number)
+ WHERE batteries >= %(least_batteries)s
  ORDER BY deployment, manufacturer, model, decile
  LIMIT %(rows)s;
 
 -- fast_fading --
 WITH faded AS (
     SELECT deployment, manufacturer, model, battery, battery_key, count(*) AS readings, max(cycle_count) AS cycles,
-           (array_agg(soh_bp ORDER BY measured.slot DESC, fact))[1] / 100 AS last_soh, max(measured.slot) AS last_slot,
+           (array_agg(soh_bp ORDER BY measured.slot DESC, fact))[1] / 100.0 AS last_soh,
+           max(measured.slot) AS last_slot,
            -regr_slope(soh_bp, cycle_count) AS fade_per_100_cycles,
            -regr_slope(soh_bp, measured.slot) * 31557600 / 100 AS fade_per_year
       FROM measured JOIN fleet USING (battery_key, deployment)
@@ -63,7 +69,7 @@ SELECT deployment, manufacturer, model, battery, battery_key, readings, cycles, 
 SELECT deployment, manufacturer, model, battery, battery_key, status, registered_slot, last_reading_slot,
        (%(clock_slot)s - coalesce(last_reading_slot, registered_slot)) / 86400 AS silent_days,
        last_reading_slot IS NULL AS never_read
-  FROM fleet
+  FROM fleet LEFT JOIN spoken USING (deployment, battery_key)
  WHERE has_passport AND coalesce(status, '') NOT IN ('waste', 'recycled')
    AND %(clock_slot)s - coalesce(last_reading_slot, registered_slot) > %(days)s::bigint * 86400
  ORDER BY silent_days DESC, battery, deployment
@@ -209,7 +215,8 @@ WITH moves AS (
      WHERE has_passport
 ), counted AS (
     SELECT deployment, manufacturer, model, count(rise_bp) AS moves, count(DISTINCT battery_key) AS batteries,
-           count(*) FILTER (WHERE rise_bp > 100 * %(tolerance)s::numeric) AS increases, max(rise_bp) / 100 AS greatest,
+           count(*) FILTER (WHERE rise_bp > 100 * %(tolerance)s::numeric) AS increases,
+           max(rise_bp) / 100.0 AS greatest,
            count(DISTINCT battery_key) FILTER (WHERE rise_bp > 100 * %(tolerance)s::numeric) AS batteries_rising
       FROM moves GROUP BY deployment, manufacturer, model
 ), compared AS (
