@@ -24,7 +24,7 @@ PERIODS: Final[tuple[tuple[Period, timedelta], ...]] = (
 )
 """How readings are counted together, by the time that they span: never more columns than a phone can show."""
 
-STATEMENT_SECONDS: Final = 60
+STATEMENT_SECONDS: Final = 300
 
 _T = TypeVar("_T")
 _QUERIES: Final = load_queries("consumers", "fleet.sql")

@@ -19,6 +19,9 @@ PAGES_KEPT: Final = 200
 SHOWN_SECONDS: Final = 60.0
 """For how long a page of an earlier step is shown while its successor is made. It says at which step it holds."""
 
+REST: Final = 5
+"""So many times as long as making a page took, it is not made again: a step a second must not keep a database busy."""
+
 
 class Kept(Struct, frozen=True):
     """A page, where it holds, and when it was made by a monotonic clock."""
@@ -26,6 +29,7 @@ class Kept(Struct, frozen=True):
     page: Page
     holds: Holds
     made_at: float
+    seconds: float  # that making it took
 
 
 class PageKeeper:
@@ -46,7 +50,10 @@ class PageKeeper:
         if kept is not None:
             if step is None or kept.holds.step == step:
                 return kept
-            if time.monotonic() - kept.made_at < SHOWN_SECONDS:
+            age = time.monotonic() - kept.made_at
+            if age < REST * kept.seconds:
+                return kept
+            if age < max(SHOWN_SECONDS, 2 * REST * kept.seconds):
                 threading.Thread(target=self._renew, args=(key, making, make), daemon=True).start()
                 return kept
         with making:
@@ -64,8 +71,10 @@ class PageKeeper:
                 making.release()
 
     def _make(self, key: str, make: Callable[[], tuple[Page, Holds]]) -> Kept:
+        began = time.monotonic()
         page, holds = make()
-        kept = Kept(page, holds, time.monotonic())
+        ended = time.monotonic()
+        kept = Kept(page, holds, ended, ended - began)
         with self._mutex:
             self._kept[key] = kept
             self._kept.move_to_end(key)

@@ -23,6 +23,8 @@ class Plan(Struct, frozen=True):
     timeline_readings: int = 10_000_000
     rollback_days: int = 70
     rollbacks: tuple[tuple[int, int], ...] = ((1, 200), (432, 20), (2_160, 8))  # depth, and how often
+    page_readings: int = 1_000_000
+    live_seconds: float = 60.0
     drawn_points: int = 100_000  # of a battery's course
     may_install: bool = True
 
@@ -39,6 +41,8 @@ QUICK = Plan(
     timeline_readings=2_000,
     rollback_days=5,
     rollbacks=((1, 3), (20, 1)),
+    page_readings=1_000,
+    live_seconds=3.0,
     drawn_points=2_000,
     may_install=False,
 )

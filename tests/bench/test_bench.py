@@ -36,6 +36,8 @@ def test_a_quick_run_prints_finite_numbers_in_every_section(tmp_path: Path) -> N
         "timeline",
         "rebuild",
         "sharing",
+        "pages",
+        "live",
         "drawing",
         "kafka",
     ]

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
-from weakref import WeakKeyDictionary
 
 from markupsafe import Markup
 from msgspec import Struct
@@ -16,14 +15,10 @@ from consumers.dashboard.charts.scale import Scale, number, scale_of
 from consumers.dashboard.layout import Layout, Page, Viewer
 from consumers.dashboard.moment import Moment
 from consumers.dashboard.pages.links import alerts_link, batteries_link, battery_link
-from consumers.dashboard.shelf import Shelf
 from consumers.fleet import Accused, Day, Fleet, Model, Newest, Period, Raised, Tenth, read_fleet
 from consumers.lives import VERDICTS
 from projections.database import Connection
 from projections.rules.catalogue import RULES
-
-_SHELVES: Final[WeakKeyDictionary[Layout, Shelf]] = WeakKeyDictionary()
-"""One a server."""
 
 PANELS: Final = 24
 """Models with a chart of their own; the others stand in the table."""
@@ -79,12 +74,8 @@ class Row(Struct, frozen=True, kw_only=True):
 
 def fleet(layout: Layout, connection: Connection, moment: Moment, query: Mapping[str, str], viewer: Viewer) -> Page:
     del query, viewer
-    step, holds = where(connection, moment)
-
-    def make() -> Page:
-        return fleet_page(layout, read_fleet(connection, step, as_of_slot=moment.as_of_slot), moment)
-
-    return _SHELVES.setdefault(layout, Shelf()).page((step, moment), holds.step, make)
+    step, _ = where(connection, moment)
+    return fleet_page(layout, read_fleet(connection, step, as_of_slot=moment.as_of_slot), moment)
 
 
 def fleet_page(layout: Layout, fleet: Fleet, moment: Moment) -> Page:

@@ -54,6 +54,7 @@ def test_a_page_that_is_too_old_is_not_shown(monkeypatch: pytest.MonkeyPatch) ->
     keeper, maker = PageKeeper(), Maker()
     keeper.get("/", 1, maker)
     monkeypatch.setattr(module, "SHOWN_SECONDS", 0.0)
+    monkeypatch.setattr(module, "REST", 0)
     maker.step = 2
     assert keeper.get("/", 2, maker).holds.step == 2
 
