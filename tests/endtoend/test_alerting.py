@@ -5,6 +5,8 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
 
 import pytest
 
@@ -21,6 +23,7 @@ from tests.consumers.alerting.receivers import Receiver, Request, receiver, stat
 from tests.endtoend.alerting import dies, repeats_are_the_same, wait_for, write_routes
 from tests.endtoend.pipeline import READING_SLOTS, K, Pipeline, pipeline
 from tests.endtoend.processes import Running, wait_until
+from tests.kafka import free_ports
 
 pytestmark = pytest.mark.long
 
@@ -97,6 +100,22 @@ def test_an_alerts_life_over_a_fork_of_the_devnet(folder: Path, hook: Receiver, 
         repeats_are_the_same(hook)
 
 
+def leads(port: int) -> float:
+    """What the metric says; -1 where readiness says otherwise, or nothing answers yet."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        try:
+            ready = urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=10).status == 200
+        except HTTPError as error:
+            error.close()
+            ready = False
+    except URLError:
+        return -1
+    said = float(text.partition("\ncellwitness_alert_leads ")[2].partition("\n")[0])
+    return said if ready == bool(said) else -1
+
+
 @pytest.fixture
 def desk(database: str, tmp_path: Path) -> Desk:
     return Desk(database, tmp_path / "log.db")
@@ -154,8 +173,11 @@ def test_two_alerters_send_as_one_and_the_second_takes_over(
 ) -> None:
     routes = write_routes(folder, hook, manager)
     command = ("alert", "--routes", str(routes), "--db", desk.url, "--poll-seconds", "0.1")
-    with Running(folder, "one", *command) as one, Running(folder, "two", *command) as two:
+    ports = free_ports(2)
+    http = [("--http", f"127.0.0.1:{port}") for port in ports]
+    with Running(folder, "one", *command, *http[0]) as one, Running(folder, "two", *command, *http[1]) as two:
         wait_for(hook, manager, {each.alert for each in desk.standing()})
+        wait_until(lambda: sorted(map(leads, ports)) == [0.0, 1.0], "one of two to lead, and both to say so")
         leader, other = (one, two) if "another_alerter_works" in two.errors else (two, one)
         leader.kill()
         desk.chain.back(8)

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -36,6 +36,7 @@ def resolved() -> Said:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_the_same_notices_give_the_same_bytes_whatever_a_battery_is_called(kind: SinkKind, name: str) -> None:
     one = said(battery=name, model=name, reason=name, by=name)
@@ -101,6 +102,7 @@ def test_a_receiver_can_verify_with_nothing_but_its_standard_library() -> None:
     assert sign(secret, key, timestamp, body) == f"v1,{expected.decode()}"
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10_000), st.floats(0, 1), st.none() | st.floats(0, 1e9))
 def test_waits_double_spread_and_are_bounded(failures: int, jitter: float, asked: float | None) -> None:
     wait = wait_seconds(failures, jitter, asked)

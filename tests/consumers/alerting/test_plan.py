@@ -4,7 +4,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.alerting.messages import RESOLVING
@@ -60,6 +60,7 @@ def final_state(notices: list[Notice]) -> dict[tuple[str, str, str], tuple[str, 
     return state
 
 
+@settings(deadline=None)
 @given(st.lists(worlds(), min_size=1, max_size=8), route_sets())
 def test_in_the_end_receivers_believe_what_stands(steps: list[list[Standing]], routes: list[Route]) -> None:
     """Whatever came before: an alert fires at a sink exactly where a route takes it, at its severity."""
@@ -90,6 +91,7 @@ def test_in_the_end_receivers_believe_what_stands(steps: list[list[Standing]], r
     assert all(state is None for (alert, _, _), state in believed.items() if alert not in known)
 
 
+@settings(deadline=None)
 @given(st.lists(worlds(), min_size=1, max_size=8), route_sets())
 def test_each_sink_hears_of_an_alert_in_order_and_no_resolution_of_what_it_never_heard(
     steps: list[list[Standing]], routes: list[Route]
@@ -123,6 +125,7 @@ def test_each_sink_hears_of_an_alert_in_order_and_no_resolution_of_what_it_never
                 assert before.said.stage == "provisional", "confirmed twice"
 
 
+@settings(deadline=None)
 @given(worlds(), route_sets())
 def test_what_was_planned_once_is_not_planned_again(world: list[Standing], routes: list[Route]) -> None:
     memory, routed = Memory(), routing(*routes)
@@ -132,6 +135,7 @@ def test_what_was_planned_once_is_not_planned_again(world: list[Standing], route
     assert not again.dropped
 
 
+@settings(deadline=None)
 @given(st.lists(worlds(), min_size=1, max_size=6), route_sets(), st.data())
 def test_tables_that_are_built_anew_say_nothing_twice(
     steps: list[list[Standing]], routes: list[Route], data: st.DataObject

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.alerting.routes import WEEKDAYS, Quiet, Route, Throttle, why_not
@@ -59,6 +59,7 @@ def test_a_night_belongs_to_the_day_on_which_it_begins() -> None:
         assert friday.is_quiet(evening + timedelta(hours=3), "high") is (WEEKDAYS[day] == "fri")
 
 
+@settings(deadline=None)
 @given(st.times(), st.times(), st.dates())
 def test_every_quiet_hour_ends_at_the_moment_it_says(start: time, end: time, day: date) -> None:
     quiet = Quiet(from_=start, to=end)
