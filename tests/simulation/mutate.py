@@ -19,7 +19,7 @@ from msgspec import Struct
 from tests.shared import ROOT
 from tests.simulation.mutants import MUTANTS, Mutant
 
-PARTS: Final = ("indexer", "projections", "consumers", "deploy", "tests", "pyproject.toml", "README.md")
+PARTS: Final = ("indexer", "projections", "consumers", "deploy", "tests", "docs", "pyproject.toml", "README.md")
 TESTS: Final = (
     "tests/indexer/test_follow.py",
     "tests/indexer/log/test_port.py",
@@ -104,12 +104,30 @@ def plant(mutant: Mutant, tree: Path) -> None:
 
 def plant_in_copy(mutant: Mutant, tree: Path) -> None:
     """Copies our code into an empty folder and plants the mutant there. Raises MutantLost."""
+    copy(tree)
+    plant(mutant, tree)
+
+
+def copy(tree: Path) -> None:
+    """Copies our code into an empty folder."""
     for part in PARTS:
         if (ROOT / part).is_dir():
             shutil.copytree(ROOT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / part, tree / part)
-    plant(mutant, tree)
+
+
+def tests_of(mutant: Mutant) -> tuple[str, ...]:
+    return next(tests for prefix, tests in TESTS_OF if mutant.file.startswith(prefix))
+
+
+def check_tests(mutants: Sequence[Mutant]) -> None:
+    """Raises MutantLost unless the tests pass in a copy without a mutant: they would find any, and prove nothing."""
+    with tempfile.TemporaryDirectory(prefix="cellwitness-mutant-") as folder:
+        copy(Path(folder))
+        for tests in {tests_of(mutant) for mutant in mutants}:
+            if said := _python(Path(folder), *PYTEST, *tests):
+                raise MutantLost(f"{_failed_test(said)} fails without any mutant: {said[-2000:]}")
 
 
 def judge(mutant: Mutant) -> Verdict:
@@ -122,8 +140,7 @@ def judge(mutant: Mutant) -> Verdict:
         if not mutant.file.startswith(BEYOND_SIMULATION):
             simulated = _failed_run(mutant, _python(tree, *SIMULATION))
         if not simulated:
-            tests = next(tests for prefix, tests in TESTS_OF if mutant.file.startswith(prefix))
-            found = _failed_test(_python(tree, *PYTEST, *tests))
+            found = _failed_test(_python(tree, *PYTEST, *tests_of(mutant)))
     return Verdict(mutant, simulated, found, time.monotonic() - began)
 
 
@@ -179,7 +196,9 @@ def judge_all(mutants: Sequence[Mutant], workers: int) -> list[Verdict]:
 def main(workers: int, only: str) -> None:
     """Plants faults in our code, one at a time; each must be found."""
     began = time.monotonic()
-    verdicts = judge_all([mutant for mutant in MUTANTS if only in mutant.name], workers)
+    chosen = [mutant for mutant in MUTANTS if only in mutant.name]
+    check_tests(chosen)
+    verdicts = judge_all(chosen, workers)
     survivors = [verdict.mutant.name for verdict in verdicts if not verdict.killed]
     simulated = sum(bool(verdict.simulation) for verdict in verdicts)
     click.echo(
