@@ -221,6 +221,22 @@ def test_of_too_many_open_commitments_strangers_are_let_go_and_their_rows_say_so
     assert [row.ended_how for row in answered.rows.values() if isinstance(row, CommitmentRow)].count("reading") == 1
 
 
+def test_a_commitment_that_a_reading_spends_without_burning_its_token_stays_open() -> None:
+    """The token went on in another output, as anybody can have it do: no challenge was answered by that."""
+    folded = after(opening(), minted(2), reading(5, 1, spends=2, burned_commitments={}))
+    (row,) = folded.commitments()
+    assert (row.status, row.ended_how) == ("open", None)
+    assert folded.readings()[0].commitment is None
+
+
+def test_an_account_without_the_thread_token_moves_nothing() -> None:
+    """Anybody can make one, with what key and counter he likes."""
+    fake = replace(account(RAW, common(2), last_counter=77), account_unproven=True)
+    before = after(opening()).battery
+    now = after(opening(), (2, fake)).battery
+    assert replace(now, slot=before.slot, height=before.height, block=before.block) == before
+
+
 def test_a_battery_id_counts_only_where_the_key_proves_it() -> None:
     liar = replace(commitment(RAW, common(2)), battery_id=b"somebody else".hex())
     assert after((2, liar)).battery.battery_id is None
