@@ -31,6 +31,9 @@ PAGES = {
     "event": "{event}",
     "missing": "/batteries/-/" + "00" * 28,
     "queries": "/queries",
+    "query": "/queries/soh-by-cycles",
+    "access": "/access",
+    "diff": "/diff?path={battery}&as_of_slot={slot}",
     "system": "/system",
 }
 EXPECTED = {"missing": 404}
