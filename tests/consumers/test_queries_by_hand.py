@@ -7,6 +7,7 @@ import pytest
 
 from consumers.queries.model import NOW, Moment
 from projections.database import connect
+from projections.errors import SchemaMismatch
 from tests.consumers.rows import Tables
 from tests.consumers.told import answered
 
@@ -128,3 +129,20 @@ def test_a_passport_matches_within_its_tolerance(tables: Tables) -> None:
     assert (rows["off"]["difference"], rows["off"]["matches"], rows["off"]["capacity_fade"]) == (-11, False, None)
     only = rows_of(tables, "passport-against-readings", only_differing=True)
     assert [row["battery"] for row in only] == ["off"]
+
+
+def test_while_one_worker_is_ahead_an_answer_holds_at_the_step_that_all_hold(tables: Tables) -> None:
+    tables.battery("b", 0, model="M")
+    tables.reading("b", 100, 9_000, 10)
+    before = rows_of(tables, "passport-against-readings")
+    tables.connection.execute("UPDATE log_identity SET partitions = 2")
+    with pytest.raises(SchemaMismatch, match="nothing is projected in all partitions"):
+        rows_of(tables, "silent")  # one partition was never taken
+    tables.connection.execute(
+        "INSERT INTO checkpoints (projection, partition, last_step, last_seq) VALUES ('timeline', 1, 2, 2)"
+    )
+    tables.reading("b", 200, 8_000, 20)
+    tables.connection.execute("UPDATE readings SET known_from_step = 2 WHERE slot = 200")
+    tables.connection.execute("UPDATE readings SET known_until_step = 2 WHERE slot = 100")
+    assert rows_of(tables, "passport-against-readings") == before
+    assert before
