@@ -37,16 +37,17 @@ def measure(plan: Plan) -> Section:
         dashboard.start()
         browser = httpx.Client(base_url=dashboard.url, headers={"Accept": "text/html"}, timeout=FIRST_SECONDS)
         life.enter_context(browser)
-        listed = browser.get("/api/v1/batteries", params={"limit": 1}).json()["batteries"][0]
-        one = f"/batteries/{listed['deployment']}/{listed['battery_key']}"
-        rows = [_page(browser, path, name) for path, name in _PAGES] + [_page(browser, one, "one battery")]
+        rows = [_page(browser, path, name) for path, name in _PAGES]
     worst = max(float(row["slowest of 50 (ms)"] or 0) for row in rows)
     return Section(
         "pages",
         f"Pages of the dashboard over {plan.page_readings:,} readings, one reader",
         tuple(rows),
         (Goal("slowest answer of any page (ms)", worst, P99_MILLISECONDS, "at most"),),
-        ("`first` is made for everybody once, the others are what everybody else waits.",),
+        (
+            "`first` is made for everybody once, the others are what everybody else waits.",
+            "A battery's own page is left out: these rows are made by SQL, and their events are none of the log's.",
+        ),
     )
 
 
