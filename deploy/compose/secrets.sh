@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")"
 umask 077
 mkdir -p secrets
-for user in admin worker auditor alerter dashboard grafana; do
+for user in admin worker auditor alerter dashboard serve grafana; do
 	[ -e "secrets/${user}_password" ] || head -c 24 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n' >"secrets/${user}_password"
 	[ "$user" = grafana ] || printf 'postgres:5432:cellwitness:%s:%s\n' "$user" "$(cat "secrets/${user}_password")" >"secrets/${user}_pgpass"
 done

@@ -144,20 +144,26 @@ def test_users_of_the_database_may_do_what_their_part_does_and_no_more(postgres:
             for user, table, may in (
                 ("worker", "cellwitness.states", True),
                 ("dashboard", "cellwitness.readings", True),
-                ("dashboard", "cellwitness_people.alert_acts", False),
+                ("dashboard", "cellwitness_people.questions", False),
+                ("serve", "cellwitness.readings", False),  # it becomes one of its roles first
                 ("alerter", "cellwitness_people.alert_acts", True),
                 ("alerter", "cellwitness.states", False),
                 ("auditor", "cellwitness.states", True),
             ):
                 has = connection.execute("SELECT has_table_privilege(%s, %s, 'SELECT')", (user, table)).fetchone()
                 assert has == (may,), (user, table)
-            for user in ("dashboard", "auditor", "alerter"):
+            for user in ("dashboard", "auditor", "alerter", "serve"):
                 has = connection.execute(
                     "SELECT has_table_privilege(%s, 'cellwitness.readings', 'INSERT')", (user,)
                 ).fetchone()
                 assert has == (False,), user
+            for role in ("reader", "alerter", "auditor"):
+                may = connection.execute(
+                    "SELECT pg_has_role('serve', %s, 'MEMBER')", (f"cellwitness_{role}",)
+                ).fetchone()
+                assert may == (True,), role
         finally:
-            for user in ("worker", "auditor", "alerter", "dashboard"):
+            for user in ("worker", "auditor", "alerter", "dashboard", "serve"):
                 connection.execute(f"DROP OWNED BY {user}".encode())
                 connection.execute(f"DROP USER {user}".encode())
 

@@ -1,11 +1,13 @@
 #!/bin/sh
-# Run once by the image, on an empty data directory: users, each a member of the one role that its work needs.
+# Run once by the image, on an empty data directory: users, each a member of the roles that its work needs. Grafana is
+# `dashboard`, `cellwitness serve` is `serve`.
 # `cellwitness db roles` gives the roles their part of the tables.
 set -eu
 password() { cat "/run/secrets/$1_password"; }
 psql --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" \
 	--set worker="$(password worker)" --set auditor="$(password auditor)" \
-	--set alerter="$(password alerter)" --set dashboard="$(password dashboard)" <<'SQL'
+	--set alerter="$(password alerter)" --set dashboard="$(password dashboard)" \
+	--set serve="$(password serve)" <<'SQL'
 CREATE ROLE cellwitness_owner NOLOGIN;
 CREATE ROLE cellwitness_writer NOLOGIN;
 CREATE ROLE cellwitness_reader NOLOGIN;
@@ -15,6 +17,8 @@ CREATE USER worker IN ROLE cellwitness_writer PASSWORD :'worker';
 CREATE USER auditor IN ROLE cellwitness_auditor PASSWORD :'auditor';
 CREATE USER alerter IN ROLE cellwitness_alerter PASSWORD :'alerter';
 CREATE USER dashboard IN ROLE cellwitness_reader PASSWORD :'dashboard';
+-- Becomes the one that each question needs, and is nothing by itself.
+CREATE USER serve NOINHERIT IN ROLE cellwitness_reader, cellwitness_alerter, cellwitness_auditor PASSWORD :'serve';
 ALTER USER dashboard SET statement_timeout = '30s';
 ALTER USER dashboard SET default_transaction_read_only = on;
 REVOKE CONNECT ON DATABASE cellwitness FROM PUBLIC;

@@ -129,7 +129,7 @@ def _site(url: str, database: str) -> Site:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright's loop runs on in this thread, and until it ends nobody else can run one
 def browser(site: Site) -> Iterator[Browser]:
     del site  # which says first what is missing
     with sync_playwright() as playwright:
