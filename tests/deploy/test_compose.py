@@ -158,10 +158,10 @@ def test_users_of_the_database_may_do_what_their_part_does_and_no_more(postgres:
                 ).fetchone()
                 assert has == (False,), user
             for role in ("reader", "alerter", "auditor"):
-                may = connection.execute(
+                has = connection.execute(
                     "SELECT pg_has_role('serve', %s, 'MEMBER')", (f"cellwitness_{role}",)
                 ).fetchone()
-                assert may == (True,), role
+                assert has == (True,), role
         finally:
             for user in ("worker", "auditor", "alerter", "dashboard", "serve"):
                 connection.execute(f"DROP OWNED BY {user}".encode())

@@ -55,6 +55,7 @@ class Pipeline:
         self.log_url = f"sqlite:{folder / 'events.db'}"
         self.data_dir = folder / "data"
         self.server = embedded(str(self.data_dir))
+        self.started: list[Running] = []
         self._numbers = count(1)
         self._life = ExitStack()
 
@@ -67,7 +68,8 @@ class Pipeline:
 
     def start(self, *arguments: str) -> Running:
         name = f"{arguments[0]}-{next(self._numbers)}"
-        return self._life.enter_context(Running(self.folder, name, *arguments))
+        self.started.append(self._life.enter_context(Running(self.folder, name, *arguments)))
+        return self.started[-1]
 
     def follower(self, *flags: str) -> Running:
         return self.start(*self.follow_command(*flags))
@@ -114,7 +116,12 @@ class Pipeline:
         wait_until(self.at_tip, "the follower to reach the tip")
 
     def wait_for_tables(self) -> None:
-        wait_until(lambda: self.at_tip() and self.tables_step() == self.step(), "the worker to catch up")
+        try:
+            wait_until(lambda: self.at_tip() and self.tables_step() == self.step(), "the worker to catch up")
+        except AssertionError as error:
+            stand = f"tip {self.at_tip()}, log {self.step()}, tables {self.tables_step()}"
+            said = "\n".join(f"{each.name}, alive {each.alive}: {each.errors[-1000:]}" for each in self.started)
+            raise AssertionError(f"{error}; {stand}\n{said}") from None
 
     def grow_slowly(self, blocks: int, pause_seconds: float = 0.01) -> None:
         """As a live chain: a follower at the tip writes a step for each block, or nearly so."""

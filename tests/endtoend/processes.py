@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 import psutil
 
 COMMAND: Final = (sys.executable, "-m", "deploy.cli")
-PATIENCE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 180.0
 
 
 def clean_environment(more: Mapping[str, str] = {}) -> dict[str, str]:

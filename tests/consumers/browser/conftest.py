@@ -43,7 +43,7 @@ class Site(Struct, frozen=True):
     slot: int  # of the past, in the middle
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     if lacks := missing():
         pytest.fail(f"{'; '.join(lacks)}: {HOW}")
