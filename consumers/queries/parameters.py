@@ -52,7 +52,7 @@ def _integer(parameter: Parameter, given: Any) -> int:
     if type(given) is int and abs(given) < 1 << 62:
         return given
     if isinstance(given, str) and _WHOLE.fullmatch(given.strip()):
-        return int(given)
+        return int(given.strip())
     raise BadParameter(parameter.name, f"{_shown(given)} is no whole number; {_range(parameter)}")
 
 
