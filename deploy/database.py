@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from deploy.postgres import EmbeddedPostgres
 from deploy.settings import EMBEDDED, without_password
 from indexer.errors import ConfigurationError, OperatorMustAct
+from projections.database import Connection, connect
 
 FOLDER: Final = "postgres"
 """Below the data directory."""
@@ -83,3 +84,10 @@ def _check(db_url: str) -> None:
             "the address of --db can't be read: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
             "special characters of a password as %XX"
         )
+
+
+@contextmanager
+def tables(db_url: str, data_dir: str, *, read_only: bool) -> Iterator[Connection]:
+    """A connection to tables that are there. Raises NoTablesYet where nothing was ever projected."""
+    with database(db_url, data_dir, must_exist=True) as url, connect(url(), read_only=read_only) as connection:
+        yield connection

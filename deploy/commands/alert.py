@@ -1,7 +1,6 @@
 import getpass
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,12 +16,12 @@ from consumers.alerting.run import Alerter
 from consumers.alerting.send import Delivered, trust
 from consumers.alerts import find_alert
 from deploy.alert_view import print_explanation, print_outbox, print_routes
-from deploy.database import database, db_options
+from deploy.database import database, db_options, tables
 from deploy.health import serve_health
 from deploy.stopping import Stop
 from deploy.text import visible
 from indexer.errors import ConfigurationError
-from projections.database import Connection, connect
+from projections.database import connect
 
 log = structlog.get_logger(component="alerting")
 
@@ -115,7 +114,7 @@ def _test(alerting: Alerting, route: str, as_json: bool) -> None:
 
 
 def _explain(alerting: Alerting, name: str, db_url: str, data_dir: str, as_json: bool) -> None:
-    with _tables(db_url, data_dir, read_only=True) as connection:
+    with tables(db_url, data_dir, read_only=True) as connection:
         found = find_alert(connection, name)[1]
         if not found:
             click.echo(f"no alert {visible(name)}: `cellwitness alerts ls` lists them", err=True)
@@ -139,7 +138,7 @@ def ls(db_url: str, data_dir: str, states: tuple[str, ...], sink: str | None, li
     cellwitness alert ls --state failed
     cellwitness alert ls --state sent --sink pager --json
     """
-    with _tables(db_url, data_dir, read_only=True) as connection:
+    with tables(db_url, data_dir, read_only=True) as connection:
         sends = list_sends(connection, states or ("waiting", "failed"), sink, limit)
         held = [] if states else list_held(connection, sink, limit)
     _show(as_json, {"messages": sends, "held": held}, lambda console: print_outbox(console, sends, held))
@@ -164,7 +163,7 @@ def retry_command(
     """
     if sum((key is not None, sink is not None, everything)) != 1:
         raise ConfigurationError("say which messages: KEY, --sink NAME or --all")
-    with _tables(db_url, data_dir, read_only=False) as connection:
+    with tables(db_url, data_dir, read_only=False) as connection:
         _changed(retry(connection, key, sink), "will be tried now", as_json)
 
 
@@ -180,7 +179,7 @@ def drop_command(key: str, db_url: str, data_dir: str, as_json: bool) -> None:
     \b
     cellwitness alert drop 5be1
     """
-    with _tables(db_url, data_dir, read_only=False) as connection:
+    with tables(db_url, data_dir, read_only=False) as connection:
         changed = give_up(connection, key)
     log.warning("alert_dropped", keys=changed, who=getpass.getuser())
     _changed(changed, "will not be sent", as_json)
@@ -202,12 +201,3 @@ def _show(as_json: bool, said: Any, write: Callable[[Console], None]) -> None:
     else:
         # As wide as it takes when the output is no terminal: a file must not depend on a window.
         write(Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty()))
-
-
-@contextmanager
-def _tables(db_url: str, data_dir: str, *, read_only: bool) -> Iterator[Connection]:
-    with (
-        database(db_url, data_dir, must_exist=True) as url,
-        connect(url(), read_only=read_only) as connection,
-    ):
-        yield connection

@@ -1,7 +1,6 @@
 import getpass
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import click
 import msgspec
@@ -21,10 +20,10 @@ from consumers.alerts import (
 )
 from consumers.timeline import Holds
 from deploy.alerts_view import print_alerts, print_story
-from deploy.database import database, db_options
+from deploy.database import db_options, tables
 from deploy.text import visible
 from indexer.errors import ConfigurationError
-from projections.database import Connection, connect
+from projections.database import Connection
 from projections.rules.model import SEVERITIES
 
 SEVERITY = click.Choice([each for each in SEVERITIES if each in ("warning", "high", "critical")])
@@ -84,7 +83,7 @@ def ls(
         withdrawn=withdrawn,
         limit=limit,
     )
-    with _tables(db_url, data_dir, read_only=True) as connection:
+    with tables(db_url, data_dir, read_only=True) as connection:
         holds, found = list_alerts(connection, selection)
     if as_json:
         click.echo(msgspec.json.encode({"holds": holds, "alerts": found}))
@@ -104,7 +103,7 @@ def show(alert: str, db_url: str, data_dir: str, as_json: bool) -> None:
     \b
     cellwitness alerts show 3f9c
     """
-    with _tables(db_url, data_dir, read_only=True) as connection:
+    with tables(db_url, data_dir, read_only=True) as connection:
         holds, found = _one(connection, alert)
         story = read_story(connection, holds, found)
     if as_json:
@@ -125,7 +124,7 @@ def _act(name: ActName, help_text: str) -> Callable[..., None]:
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     def command(alert: str, db_url: str, data_dir: str, why: str, who: str | None, as_json: bool) -> None:
         act = Act(name, who if who is not None else getpass.getuser(), why)
-        with _tables(db_url, data_dir, read_only=False) as connection:
+        with tables(db_url, data_dir, read_only=False) as connection:
             holds, found = _one(connection, alert)
             at = do_act(connection, holds, found, act)
         if as_json:
@@ -155,15 +154,6 @@ def _one(connection: Connection, name: str) -> tuple[Holds, Alert]:
         names = ", ".join(each.alert for each in found[:5])
         raise ConfigurationError(f"{len(found)} alerts begin with {name}: {names}; give more digits")
     return holds, found[0]
-
-
-@contextmanager
-def _tables(db_url: str, data_dir: str, *, read_only: bool) -> Iterator[Connection]:
-    with (
-        database(db_url, data_dir, must_exist=True) as url,
-        connect(url(), read_only=read_only) as connection,
-    ):
-        yield connection
 
 
 def _console() -> Console:
