@@ -31,6 +31,9 @@ SILENT_SECONDS: Final = 10.0
 STUCK_SECONDS: Final = 60.0
 """One whose session does nothing for so long inside a transaction keeps its rows locked: the session is ended."""
 
+LOCK_SECONDS: Final = 15.0
+"""Whoever waits so long for another's rows gives its batch up and looks around: only who looks ends a stuck session."""
+
 
 class Peer(Struct, frozen=True):
     """A worker as the others see it."""
@@ -82,6 +85,7 @@ class Membership:
             self._spaces = {name: lock_space(connection, name) for name in ("worker", "shares")}
             parameters = {"space": self._spaces["worker"], "worker": self.number}
             connection.execute(QUERIES["lock_worker"], parameters)
+            connection.execute(QUERIES["bound_waits"], {"milliseconds": str(round(LOCK_SECONDS * 1000))})
             self._be_heard(None)
             self._tables = self._tables_now()
 

@@ -7,6 +7,10 @@ SELECT nextval('worker_numbers');
 -- Held until the session ends, however it ends: by it the others see at once that a worker is gone.
 SELECT pg_advisory_lock(%(space)s, %(worker)s);
 
+-- bound_waits --
+-- Two batches that add the same row, say of one deployment, wait for one another: a paused one would stop all others.
+SELECT set_config('lock_timeout', %(milliseconds)s, false);
+
 -- bound_pause --
 -- Who is paused in the middle of this would make all others wait: the server ends its session then.
 SET LOCAL idle_in_transaction_session_timeout = '5s';

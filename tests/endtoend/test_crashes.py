@@ -37,10 +37,12 @@ def test_a_follower_killed_at_any_moment_leaves_the_log_of_an_undisturbed_run(fo
             follower = run.follower("--in-flight", "1")
             if kill % 4:
                 wait_until(lambda before=before: run.step() > before, "the first step")  # type: ignore[misc]
-            killed_while_at_it(follower, bool(kill % 4), chance, 0.3)
-            kills_in_the_middle += not run.at_tip()
+            killed_while_at_it(follower, bool(kill % 4), chance, 0.2)
+            # However fast the machine is, the next one finds enough ahead of it to be killed on the way.
+            in_the_middle = not run.at_tip()
+            kills_in_the_middle += in_the_middle
             run.chain.fork(chance.choice(DEPTHS))
-            run.chain.grow(30)
+            run.chain.grow(30 if in_the_middle else 2_000)
         assert kills_in_the_middle >= WHILE_CATCHING_UP // 2
         for _ in range(AT_THE_TIP):
             follower = run.follower()
@@ -144,7 +146,8 @@ def test_whatever_is_killed_and_whenever_the_chain_forks_the_end_is_that_of_an_u
                 case "database":
                     wait_until(lambda: run.server.pid() is not None, "the worker to start the database")
                     time.sleep(chance.uniform(0, 1.0))
-                    assert run.kill_database()
+                    # One that is just being started may end by itself: the helpers of the last one hold its memory.
+                    wait_until(lambda: run.kill_database() > 0, "a database to kill")
                 case _:
                     continue
             kills[victim] += 1

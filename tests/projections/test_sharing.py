@@ -151,6 +151,37 @@ def test_a_worker_paused_inside_a_transaction_is_robbed_only_once_its_session_wa
         stuck.close()
 
 
+def test_a_worker_whose_batch_waits_for_a_stuck_one_ends_its_session(
+    chain: TestChain, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both add the same rows of what they share: who only waited would never look around, and nobody would end it."""
+    walk(chain, 20)
+    monkeypatch.setattr("projections.sharing.SILENT_SECONDS", 0.0)
+    monkeypatch.setattr("projections.sharing.STUCK_SECONDS", 1.0)
+    monkeypatch.setattr("projections.sharing.LOCK_SECONDS", 0.2)
+    with ExitStack() as life:
+        stuck, one, paused = life.enter_context(member(database, chain))
+        paused.look(one, None)
+        stuck.execute("BEGIN")
+        batches = {at: chain.log.read(at, each.next_offset, 1_000) for at, each in one.checkpoints.items()}
+        one.apply({at: each for at, each in batches.items() if at % 2 and each.records})
+        retries: list[float] = []
+        thread = threading.Thread(target=lambda: waiting(chain.url, database, retries), daemon=True)
+        thread.start()
+        thread.join(60)
+        alive = thread.is_alive()
+        stuck.close()
+        assert not alive, "it waits for ever"
+        assert retries, "or it never waited"
+    with connect(database) as connection:
+        assert consistent_step(connection) == chain.end.spine.step
+
+
+def waiting(url: str, database: str, retries: list[float]) -> None:
+    with closing(open_log(url)) as log:
+        Worker(log, lambda: connect(database), pause=retries.append).run(until_caught_up=True)
+
+
 def test_many_workers_at_once_write_what_one_does(chain: TestChain, postgres: EmbeddedPostgres) -> None:
     """Threads that come and go while the log grows: each ends on its own, the last with everything."""
     alone, shared = fresh_database(postgres), fresh_database(postgres)
