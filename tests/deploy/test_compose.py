@@ -152,6 +152,11 @@ def test_users_of_the_database_may_do_what_their_part_does_and_no_more(postgres:
             ):
                 has = connection.execute("SELECT has_table_privilege(%s, %s, 'SELECT')", (user, table)).fetchone()
                 assert has == (may,), (user, table)
+            for user in ("worker", "dashboard", "auditor", "alerter", "serve"):
+                has = connection.execute(
+                    "SELECT has_database_privilege(%s, current_database(), 'CONNECT')", (user,)
+                ).fetchone()
+                assert has == (True,), f"{user} is not let in"
             for user in ("dashboard", "auditor", "alerter", "serve"):
                 has = connection.execute(
                     "SELECT has_table_privilege(%s, 'cellwitness.readings', 'INSERT')", (user,)

@@ -22,6 +22,7 @@ CREATE USER serve NOINHERIT IN ROLE cellwitness_reader, cellwitness_alerter, cel
 ALTER USER dashboard SET statement_timeout = '30s';
 ALTER USER dashboard SET default_transaction_read_only = on;
 REVOKE CONNECT ON DATABASE cellwitness FROM PUBLIC;
+-- `serve` by its name: NOINHERIT gives it nothing of its roles before it is in.
 GRANT CONNECT ON DATABASE cellwitness
-   TO cellwitness_owner, cellwitness_writer, cellwitness_reader, cellwitness_auditor, cellwitness_alerter;
+   TO cellwitness_owner, cellwitness_writer, cellwitness_reader, cellwitness_auditor, cellwitness_alerter, serve;
 SQL
