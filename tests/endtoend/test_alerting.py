@@ -10,18 +10,14 @@ from urllib.request import urlopen
 
 import pytest
 
-from consumers.alerts import Alert, Selection, list_alerts
-from deploy.devnet.chain import Chain
 from deploy.devnet.deployment import Terms, profile_toml
-from deploy.devnet.maker import Maker, Plan
-from deploy.devnet.network import Network
-from projections.database import connect
 from tests.alertmanager import Alertmanager, alertmanager
 from tests.consumers.alerting.alerter_process import PLACES
 from tests.consumers.alerting.desk import Desk
 from tests.consumers.alerting.receivers import Receiver, Request, receiver, status
+from tests.endtoend.alert_life import BEGIN, END, PAGE, frauds, raised_in_the_newest_blocks, standing, watched
 from tests.endtoend.alerting import dies, repeats_are_the_same, wait_for, write_routes
-from tests.endtoend.pipeline import READING_SLOTS, K, Pipeline, pipeline
+from tests.endtoend.pipeline import pipeline
 from tests.endtoend.processes import Running, wait_until
 from tests.kafka import free_ports
 
@@ -38,29 +34,6 @@ def hook() -> Iterator[Receiver]:
 def manager(tmp_path: Path) -> Iterator[Alertmanager]:
     with alertmanager(tmp_path) as made:
         yield made
-
-
-def frauds() -> Chain:
-    """A devnet on which somebody always tries something."""
-    plan = Plan(seed=3, batteries=6, reading_interval_slots=READING_SLOTS, fraud_share=0.4, weak_contract=True)
-    chain = Chain(Network(k=K), seed=3, ledger=Maker(plan))
-    chain.grow(200)
-    return chain
-
-
-def alerts(run: Pipeline) -> list[Alert]:
-    with connect(run.server.url, read_only=True) as connection:
-        return list_alerts(connection, Selection(limit=None))[1]
-
-
-def standing(run: Pipeline) -> set[str]:
-    return {each.alert for each in alerts(run)}
-
-
-def raised_in_the_newest_blocks(run: Pipeline, depth: int) -> set[str]:
-    end = run.end()
-    assert end is not None
-    return {each.alert for each in alerts(run) if each.first_height > end.spine.height - depth}
 
 
 def test_an_alerts_life_over_a_fork_of_the_devnet(folder: Path, hook: Receiver, manager: Alertmanager) -> None:
@@ -98,6 +71,21 @@ def test_an_alerts_life_over_a_fork_of_the_devnet(folder: Path, hook: Receiver, 
         wait_for(hook, manager, standing(run))
         assert again.terminate() == 0
         repeats_are_the_same(hook)
+
+
+def test_an_alerts_life_with_a_kill_minus_9_between_each_pair_of_its_steps(
+    folder: Path, hook: Receiver, manager: Alertmanager
+) -> None:
+    """Both while it is told and while it is taken back, in one life. The page shows one."""
+    life, gone = watched(folder, hook, manager)
+    assert gone
+    for alert in gone:
+        by_key = {message["key"]: message["kind"] for message in life.messages(alert)}
+        assert list(by_key.values()) == ["provisional", "withdrawn"]
+    assert repeats_are_the_same(hook) > 0, "nothing was tried out"
+    _, _, shown = PAGE.read_text().partition(BEGIN)
+    told = [line for line in life.lines if line.startswith("$")]
+    assert [line for line in shown.partition(END)[0].splitlines() if line.startswith("$")] == told
 
 
 def leads(port: int) -> float:
