@@ -17,7 +17,7 @@ from projections.rules.catalogue import RULES
 from projections.verdict_rows import VerdictRow
 from projections.verdicts.words import CHECKS, why
 
-REPORT_VERSION: Final = 1
+REPORT_VERSION: Final = 2
 """Goes up when the report or its picture says anything else of the same facts."""
 
 RESULTS: Final = {"passed": "passed", "failed": "FAILED", "not_assessable": "not assessable"}
@@ -118,7 +118,8 @@ def _about(subject: Subject, story: Story) -> Section:
 
 def _picture(story: Story) -> Section:
     svg = timeline_svg(story).decode()
-    figure = Figure(svg, described(dots(story)), "State of health over the chain's slots, as the readings claim it")
+    caption = "State of health over the chain's slots, as the readings claim it; what the chain rejected is in the table"
+    figure = Figure(svg, described(dots(story)), caption)
     return Section("Timeline", figures=(figure,))
 
 
