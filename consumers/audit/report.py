@@ -118,7 +118,7 @@ def _about(subject: Subject, story: Story) -> Section:
 
 def _picture(story: Story) -> Section:
     svg = timeline_svg(story).decode()
-    caption = "State of health over the chain's slots, as the readings claim it; what the chain rejected is in the table"
+    caption = "State of health by slot, as the readings claim it; those that the chain rejected are in the table"
     figure = Figure(svg, described(dots(story)), caption)
     return Section("Timeline", figures=(figure,))
 
