@@ -60,7 +60,7 @@ SELECT key FROM cellwitness_people.alert_notices WHERE send IS NULL AND dropped 
 
 -- recent --
 SELECT route, sink, made_at FROM cellwitness_people.alert_sends
- WHERE route = %(route)s AND made_at > now() - make_interval(mins => %(minutes)s);
+ WHERE route = %(route)s AND made_at > now() - make_interval(secs => 60 * %(minutes)s);
 
 -- add_notice --
 INSERT INTO cellwitness_people.alert_notices

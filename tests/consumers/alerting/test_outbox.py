@@ -188,8 +188,10 @@ def test_a_dead_sink_holds_up_no_other(desk: Desk, hook: Receiver) -> None:
     assert sorted(row["sink"] for row in tried) == ["gone", "stuck"]  # one try each: the sink is given a pause
 
 
-def test_a_throttled_route_holds_and_says_what_it_holds(desk: Desk, hook: Receiver) -> None:
-    route = Route(name="slow", sinks=("ops",), provisional=True, throttle=Throttle(messages=1, minutes=60))
+@pytest.mark.parametrize("minutes", [60, 60.0, 0.5])
+def test_a_throttled_route_holds_and_says_what_it_holds(desk: Desk, hook: Receiver, minutes: float) -> None:
+    """Of any number of minutes: a file of routes gives each as a fraction."""
+    route = Route(name="slow", sinks=("ops",), provisional=True, throttle=Throttle(messages=1, minutes=minutes))
     given = alerting(route, ops=webhook(hook.url))
     (message,) = desk.plan(given)
     assert len(message.notices) == len(desk.standing())
