@@ -1,6 +1,7 @@
 """The shell between the log and the tables: loads states, folds, writes rows and checkpoints in one transaction."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
@@ -14,14 +15,18 @@ from projections.database import Connection
 from projections.errors import CannotFold, OtherLog, OwnershipLost, SchemaMismatch, ValueRefused, translated
 from projections.facts import Fact, decode_body
 from projections.folding import FOLD_VERSION, State, decode_state, encode_state
+from projections.in_turn import InTurn
 from projections.judging import Judging, require_same_judging
 from projections.parked import QUERIES as PARKED
 from projections.parked import end_parked, parked_events, parked_ids, record_of, tell_reasons, write_aside
-from projections.parking import Stops, fold_parking, with_markers
+from projections.parking import Aside, Stops, fold_parking, with_markers
 from projections.refused import Attempt, refused_stops
 from projections.tables import QUERIES, table_writers
 
 PROJECTION: Final = "timeline"
+
+WORTH_A_THREAD_RECORDS: Final = 500
+"""In a transaction. Fewer are folded before PostgreSQL has done anything with the first of them."""
 
 Done = TypeVar("Done")
 
@@ -163,15 +168,18 @@ class Store:
         )
 
     def _apply(self, batches: Mapping[int, Batch], refused: Stops) -> Applied:
+        both: dict[int, tuple[Folded, Aside]] = {}
         with translated(), self._connection.transaction():
             accepted, known, parked = self._begin(batches)
-            both = {
-                partition: fold_parking(records, known, parked, self._judging, refused)
-                for partition, records in accepted.items()
-            }
+            # While PostgreSQL is at work on the rows of one partition, the next one is folded.
+            many = sum(map(len, accepted.values()))
+            with InTurn[int](beside=len(accepted) > 1 and many >= WORTH_A_THREAD_RECORDS) as writing:
+                for partition, records in accepted.items():
+                    both[partition] = fold_parking(records, known, parked, self._judging, refused)
+                    writing.then(partial(self._write, partition, both[partition][0]))
+                rows = sum(writing.results())
             folded = {partition: each for partition, (each, _) in both.items()}
             moved = self._advance(batches, accepted, folded)
-            rows = sum(self._write(partition, each) for partition, each in folded.items())
             for partition, (_, aside) in both.items():
                 write_aside(self._connection, partition, aside)
         self.checkpoints.update(moved)

@@ -22,8 +22,8 @@ CHUNK_BYTES: Final = 1 << 18
 class TableWriter:
     """Writes versions of one table's rows. Made once a connection."""
 
-    def __init__(self, connection: Connection, table: Table) -> None:
-        found: dict[str, str] = dict(connection.execute(QUERIES["read_columns"], {"table": table.name}).fetchall())
+    def __init__(self, table: Table, found: dict[str, str]) -> None:
+        """``found``: the table's columns, each with the name of its type in PostgreSQL's catalogue."""
         fields = table.row.__struct_fields__
         if set(found) != {*fields, *SPAN}:
             differing = ", ".join(sorted(set(found) ^ {*fields, *SPAN}))
@@ -82,5 +82,8 @@ class TableWriter:
 
 
 def table_writers(connection: Connection) -> list[TableWriter]:
-    """A writer for each table, in the order in which they are written."""
-    return [TableWriter(connection, table) for table in TABLES]
+    """A writer for each table, in the order in which they are written. Raises SchemaMismatch."""
+    columns: dict[str, dict[str, str]] = {table.name: {} for table in TABLES}
+    for table, column, kind in connection.execute(QUERIES["read_columns"], {"tables": list(columns)}):
+        columns[table][column] = kind
+    return [TableWriter(table, columns[table.name]) for table in TABLES]
