@@ -1,7 +1,8 @@
 """The shell between the log and the tables: loads states, folds, writes rows and checkpoints in one transaction."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
@@ -14,14 +15,14 @@ from projections.batch import Battery, Folded, Known, Position, batteries_of
 from projections.database import Connection
 from projections.errors import CannotFold, OtherLog, OwnershipLost, SchemaMismatch, ValueRefused, translated
 from projections.facts import Fact, decode_body
-from projections.folding import FOLD_VERSION, State, decode_state, encode_state
+from projections.folding import FOLD_VERSION, State, decode_state
 from projections.in_turn import InTurn
 from projections.judging import Judging, require_same_judging
 from projections.parked import QUERIES as PARKED
 from projections.parked import end_parked, parked_events, parked_ids, record_of, tell_reasons, write_aside
 from projections.parking import Aside, Stops, fold_parking, with_markers
 from projections.refused import Attempt, refused_stops
-from projections.tables import QUERIES, table_writers
+from projections.tables import QUERIES, Tables, battery_columns
 
 PROJECTION: Final = "timeline"
 
@@ -117,7 +118,7 @@ class Store:
             for plan in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
                 connection.execute("SELECT set_config(%s, 'off', false)", (plan,))
             self._bind(identity)
-            self._writers: Final = table_writers(connection)
+            self._tables: Final = Tables(connection)
 
     def take(self, partitions: Collection[int], owner: int | None = None) -> None:
         """Becomes the owner of these partitions, whoever holds them: from now on no earlier owner can write them.
@@ -176,7 +177,7 @@ class Store:
             with InTurn[int](beside=len(accepted) > 1 and many >= WORTH_A_THREAD_RECORDS) as writing:
                 for partition, records in accepted.items():
                     both[partition] = fold_parking(records, known, parked, self._judging, refused)
-                    writing.then(partial(self._write, partition, both[partition][0]))
+                    writing.then(partial(self._tables.write, partition, both[partition][0]))
                 rows = sum(writing.results())
             folded = {partition: each for partition, (each, _) in both.items()}
             moved = self._advance(batches, accepted, folded)
@@ -201,9 +202,9 @@ class Store:
             partition: accept(self.checkpoints[partition].last_seq, batch.records)
             for partition, batch in batches.items()
         }
-        known = self._known(record for records in accepted.values() for record in records)
-        touched = {battery for records in accepted.values() for battery in batteries_of(records)[0]}
-        return accepted, known, parked_ids(self._connection, touched) if touched else {}
+        batteries = batteries_of(chain.from_iterable(accepted.values()))
+        touched, _ = batteries
+        return accepted, self._known(batteries), parked_ids(self._connection, touched) if touched else {}
 
     def retry(self, battery: Battery) -> tuple[int, int]:
         """Folds what is parked of a battery into the steps that it belongs to, in one transaction.
@@ -219,9 +220,11 @@ class Store:
             partition, records = self._waiting(battery)
             if not records:
                 return 0, 0
-            folded, aside = fold_parking(with_markers(records), self._known(records), {}, self._judging, refused)
+            folded, aside = fold_parking(
+                with_markers(records), self._known(batteries_of(records)), {}, self._judging, refused
+            )
             still = {each.record.id for each in aside.parked}
-            self._write(partition, folded, steps=False)
+            self._tables.write(partition, folded, steps=False)
             handled = [each.id for each in records if each.id not in still]
             end_parked(self._connection, partition, handled, "handled")
             tell_reasons(self._connection, partition, aside.parked)
@@ -260,14 +263,14 @@ class Store:
     def _refused_waiting(self, battery: Battery, stops: Stops) -> Stops:
         with translated(), self._connection.transaction(force_rollback=True):
             partition, records = self._waiting(battery)
-            return refused_stops(records, self._attempt(partition, self._known(records), {}, stops))
+            return refused_stops(records, self._attempt(partition, self._known(batteries_of(records)), {}, stops))
 
     def _attempt(self, partition: int, known: Known, parked: Mapping[Battery, set[str]], stops: Stops) -> Attempt:
         def attempt(records: Sequence[Record]) -> ValueRefused | None:
             try:
                 with translated(), self._connection.transaction(force_rollback=True):
                     folded, _ = fold_parking(records, known, parked, self._judging, stops)
-                    self._write(partition, folded, steps=False)
+                    self._tables.write(partition, folded, steps=False)
             except ValueRefused as refused:
                 return refused
             return None
@@ -299,18 +302,18 @@ class Store:
             )
         require_same_judging(row[6], judged_by)
 
-    def _known(self, records: Iterable[Any]) -> Known:
-        touched, undone = batteries_of(records)
+    def _known(self, batteries: tuple[Collection[Battery], Collection[Battery]]) -> Known:
+        touched, undone = batteries
         states: dict[Battery, State] = {}
         live: dict[Battery, list[Fact]] = {battery: [] for battery in undone}
         if touched:
             for key, deployment, state in self._connection.execute(
-                QUERIES["read_states"], _batteries(touched), binary=True
+                QUERIES["read_states"], battery_columns(touched), binary=True
             ):
                 states[key, deployment] = decode_state(state)
         if undone:
             for key, deployment, body, fact, event_id, slot, height, block, time in self._connection.execute(
-                QUERIES["read_live_events"], _batteries(undone), binary=True
+                QUERIES["read_live_events"], battery_columns(undone), binary=True
             ):
                 event = decode_body(body, f"event {event_id} in the tables")
                 utc = time.isoformat().replace("+00:00", "Z")
@@ -358,26 +361,6 @@ class Store:
             raise OwnershipLost(frozenset(lost))
         return moved
 
-    def _write(self, partition: int, folded: Folded, *, steps: bool = True) -> int:
-        connection = self._connection
-        rows = 0
-        for writer in self._writers:
-            writer.close(connection, folded.versions.closings(writer.table))
-            rows += writer.insert(connection, folded.versions.inserts(writer.table))
-        if folded.states:
-            connection.execute(
-                QUERIES["write_states"],
-                {
-                    **_batteries(folded.states),
-                    "partition": [partition] * len(folded.states),
-                    "state": [encode_state(state) for state in folded.states.values()],
-                },
-                binary=True,
-            )
-        if partition == 0 and steps:  # every partition tells the same steps
-            connection.execute(QUERIES["write_steps"], _steps(folded.positions), binary=True)
-        return rows
-
 
 _ADVANCE: Final = (
     *("partition", "owner_epoch", "offset", "next_offset", "last_seq", "last_step"),
@@ -388,17 +371,3 @@ _ADVANCE: Final = (
 def _place(position: Position) -> tuple[int, int, bytes, int, int]:
     block = bytes.fromhex(position.block)
     return (position.slot, position.height, block, position.final_height, position.tip_height)
-
-
-def _batteries(batteries: Collection[Battery]) -> dict[str, list[Any]]:
-    return {
-        "battery_key": [bytes.fromhex(key) for key, _ in batteries],
-        "deployment": [deployment for _, deployment in batteries],
-    }
-
-
-def _steps(positions: list[Position]) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = {
-        name: [getattr(position, name) for position in positions] for name in Position.__struct_fields__
-    }
-    return {**columns, "block": [bytes.fromhex(position.block) for position in positions]}

@@ -1,13 +1,15 @@
 """Versions of rows into PostgreSQL, many at once. Column types are read from the database: SQL says them once."""
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
 from psycopg import sql
 
+from projections.batch import Battery, Folded, Position
 from projections.database import Connection, load_queries
 from projections.errors import SchemaMismatch, ValueRefused
+from projections.folding import encode_state
 from projections.packing import HEADER, TRAILER
 from projections.row_packing import SPAN, row_packer
 from projections.rows import TABLES, Key, Table
@@ -81,9 +83,49 @@ class TableWriter:
             raise ValueRefused(f"a value of {self.table.name} is not in its column's range: {error}") from error
 
 
-def table_writers(connection: Connection) -> list[TableWriter]:
-    """A writer for each table, in the order in which they are written. Raises SchemaMismatch."""
-    columns: dict[str, dict[str, str]] = {table.name: {} for table in TABLES}
-    for table, column, kind in connection.execute(QUERIES["read_columns"], {"tables": list(columns)}):
-        columns[table][column] = kind
-    return [TableWriter(table, columns[table.name]) for table in TABLES]
+class Tables:
+    """All that a fold writes: rows, states and steps. Made once a connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Raises SchemaMismatch."""
+        columns: dict[str, dict[str, str]] = {table.name: {} for table in TABLES}
+        for table, column, kind in connection.execute(QUERIES["read_columns"], {"tables": list(columns)}):
+            columns[table][column] = kind
+        self._connection: Final = connection
+        self._writers: Final = [TableWriter(table, columns[table.name]) for table in TABLES]
+
+    def write(self, partition: int, folded: Folded, *, steps: bool = True) -> int:
+        """What a batch of one partition changes; returns how many versions it added."""
+        connection = self._connection
+        rows = 0
+        for writer in self._writers:
+            writer.close(connection, folded.versions.closings(writer.table))
+            rows += writer.insert(connection, folded.versions.inserts(writer.table))
+        if folded.states:
+            connection.execute(
+                QUERIES["write_states"],
+                {
+                    **battery_columns(folded.states),
+                    "partition": [partition] * len(folded.states),
+                    "state": [encode_state(state) for state in folded.states.values()],
+                },
+                binary=True,
+            )
+        if partition == 0 and steps:  # every partition tells the same steps
+            connection.execute(QUERIES["write_steps"], _steps(folded.positions), binary=True)
+        return rows
+
+
+def battery_columns(batteries: Collection[Battery]) -> dict[str, list[Any]]:
+    """Batteries as parameters of queries."""
+    return {
+        "battery_key": [bytes.fromhex(key) for key, _ in batteries],
+        "deployment": [deployment for _, deployment in batteries],
+    }
+
+
+def _steps(positions: list[Position]) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {
+        name: [getattr(position, name) for position in positions] for name in Position.__struct_fields__
+    }
+    return {**columns, "block": [bytes.fromhex(position.block) for position in positions]}

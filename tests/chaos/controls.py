@@ -35,13 +35,13 @@ CONTROLS: Final = {
     ),
     "checkpoint": Control(
         Mutant(
-            "the checkpoint moves in a transaction of its own, a moment before the rows",
+            "the checkpoint moves in a transaction of its own, a moment after the rows",
             "projections/store.py",
-            "            rows = sum(self._write(partition, each) for partition, each in folded.items())\n",
+            "            moved = self._advance(batches, accepted, folded)\n",
             '            self._connection.execute("COMMIT")\n'
             '            __import__("time").sleep(0.3)\n'
             '            self._connection.execute("BEGIN")\n'
-            "            rows = sum(self._write(partition, each) for partition, each in folded.items())\n",
+            "            moved = self._advance(batches, accepted, folded)\n",
         ),
         ("kill -9", "database: kill -9"),
     ),
