@@ -35,13 +35,18 @@ CONTROLS: Final = {
     ),
     "checkpoint": Control(
         Mutant(
-            "the checkpoint moves in a transaction of its own, a moment after the rows",
+            "the checkpoint moves in a transaction of its own, a moment before the rows",
             "projections/store.py",
+            "                    writing.then(partial(self._tables.write, partition, both[partition][0]))\n"
+            "                rows = sum(writing.results())\n"
+            "            folded = {partition: each for partition, (each, _) in both.items()}\n"
             "            moved = self._advance(batches, accepted, folded)\n",
+            "            folded = {partition: each for partition, (each, _) in both.items()}\n"
+            "            moved = self._advance(batches, accepted, folded)\n"
             '            self._connection.execute("COMMIT")\n'
             '            __import__("time").sleep(0.3)\n'
             '            self._connection.execute("BEGIN")\n'
-            "            moved = self._advance(batches, accepted, folded)\n",
+            "            rows = sum(self._tables.write(partition, each) for partition, each in folded.items())\n",
         ),
         ("kill -9", "database: kill -9"),
     ),
