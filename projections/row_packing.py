@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from struct import Struct
 from typing import Any, Final, get_type_hints
 
-from indexer.events import Hash28, Hash32, Hex
+from indexer.hexes import Hash28, Hash32, Hex
 from projections.packing import NULL, PACKERS, pack_bool, pack_hex_once, row_prefix
 from projections.rows import Row
 

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from indexer.events import Hex
+from indexer.hexes import Hex
 
 RULE_SET: Final = 1
 """Goes up when checks or rules say anything else of the same events. Stands in every verdict and finding."""
