@@ -20,6 +20,8 @@ StrictHash32 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 """The same for what is decoded seldom: msgspec itself looks at each."""
 
 _DIGITS: Final = {Hash28: 56, Hash32: 64}
+_56: Final = {_DIGITS[Hash28]}
+_64: Final = {_DIGITS[Hash32]}
 
 _Collect = Callable[[Any, list[str], list[str], list[str]], None]
 """Adds a struct's hex of any length, of 28 and of 32 bytes to lists."""
@@ -46,12 +48,8 @@ def hex_check(*structs: type[Struct]) -> Callable[[Struct], None]:
             size = 2 * len(bytes.fromhex(text)) + max(len(strings) - 1, 0)
         except ValueError:
             size = -1
-        if (
-            size != len(text)
-            or text != text.lower()
-            or set(map(len, of_28)) - {_DIGITS[Hash28]}
-            or set(map(len, of_32)) - {_DIGITS[Hash32]}
-        ):
+        sized = set(map(len, of_28)) <= _56 and set(map(len, of_32)) <= _64
+        if size != len(text) or text != text.lower() or not sized:
             path, wanted = next(_faults(value, "$"))
             raise ValidationError(f"Expected {wanted} - at `{path}`")
 
