@@ -169,19 +169,20 @@ class Store:
         )
 
     def _apply(self, batches: Mapping[int, Batch], refused: Stops) -> Applied:
-        both: dict[int, tuple[Folded, Aside]] = {}
+        folded: dict[int, Folded] = {}
+        asides: dict[int, Aside] = {}
         with translated(), self._connection.transaction():
             accepted, known, parked = self._begin(batches)
             # While PostgreSQL is at work on the rows of one partition, the next one is folded.
             many = sum(map(len, accepted.values()))
             with InTurn[int](beside=len(accepted) > 1 and many >= WORTH_A_THREAD_RECORDS) as writing:
                 for partition, records in accepted.items():
-                    both[partition] = fold_parking(records, known, parked, self._judging, refused)
-                    writing.then(partial(self._tables.write, partition, both[partition][0]))
+                    each, asides[partition] = fold_parking(records, known, parked, self._judging, refused)
+                    writing.then(partial(self._tables.write, partition, each))
+                    folded[partition] = each.without_rows()
                 rows = sum(writing.results())
-            folded = {partition: each for partition, (each, _) in both.items()}
             moved = self._advance(batches, accepted, folded)
-            for partition, (_, aside) in both.items():
+            for partition, aside in asides.items():
                 write_aside(self._connection, partition, aside)
         self.checkpoints.update(moved)
         newest = [each.positions[-1] for each in folded.values() if each.positions]
@@ -190,7 +191,7 @@ class Store:
             sum(each.retractions for each in folded.values()),
             rows,
             max(newest, key=lambda position: position.step, default=None),
-            [each.record.id for _, aside in both.values() for each in aside.parked],
+            [each.record.id for aside in asides.values() for each in aside.parked],
         )
 
     def _begin(

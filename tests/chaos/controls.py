@@ -37,11 +37,11 @@ CONTROLS: Final = {
         Mutant(
             "the checkpoint moves in a transaction of its own, a moment before the rows",
             "projections/store.py",
-            "                    writing.then(partial(self._tables.write, partition, both[partition][0]))\n"
+            "                    writing.then(partial(self._tables.write, partition, each))\n"
+            "                    folded[partition] = each.without_rows()\n"
             "                rows = sum(writing.results())\n"
-            "            folded = {partition: each for partition, (each, _) in both.items()}\n"
             "            moved = self._advance(batches, accepted, folded)\n",
-            "            folded = {partition: each for partition, (each, _) in both.items()}\n"
+            "                    folded[partition] = each\n"
             "            moved = self._advance(batches, accepted, folded)\n"
             '            self._connection.execute("COMMIT")\n'
             '            __import__("time").sleep(0.3)\n'
