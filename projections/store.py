@@ -1,7 +1,6 @@
 """The shell between the log and the tables: loads states, folds, writes rows and checkpoints in one transaction."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from itertools import chain
 from typing import Any, Final, TypeVar
 
@@ -173,12 +172,13 @@ class Store:
         asides: dict[int, Aside] = {}
         with translated(), self._connection.transaction():
             accepted, known, parked = self._begin(batches)
-            # While PostgreSQL is at work on the rows of one partition, the next one is folded.
+            # While PostgreSQL is at work on some rows, the next ones are folded and packed.
             many = sum(map(len, accepted.values()))
-            with InTurn[int](beside=len(accepted) > 1 and many >= WORTH_A_THREAD_RECORDS) as writing:
+            with InTurn[int](beside=many >= WORTH_A_THREAD_RECORDS) as writing:
                 for partition, records in accepted.items():
                     each, asides[partition] = fold_parking(records, known, parked, self._judging, refused)
-                    writing.then(partial(self._tables.write, partition, each))
+                    for job in self._tables.jobs(partition, each):
+                        writing.then(job)
                     folded[partition] = each.without_rows()
                 rows = sum(writing.results())
             moved = self._advance(batches, accepted, folded)

@@ -1,7 +1,8 @@
 """Versions of rows into PostgreSQL, many at once. Column types are read from the database: SQL says them once."""
 
 import struct
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from typing import Any, Final
 
 from psycopg import sql
@@ -54,33 +55,32 @@ class TableWriter:
                 " the fold wrote; rebuild them"
             )
 
-    def insert(self, connection: Connection, versions: Iterable[Version]) -> int:
-        """Adds versions by COPY; returns how many. Raises ValueRefused where a value does not fit its column."""
-        packed = self._packed(versions)
-        first = next(packed, None)
-        if first is None:
-            return 0
-        rows = 1
-        with connection.cursor() as cursor, cursor.copy(self._copy) as copy:
-            # Piece by piece: the server is at work on one while we pack the next.
-            size, pending = len(first), [HEADER, first]
-            for row in packed:
-                rows += 1
-                pending.append(row)
-                size += len(row)
-                if size > CHUNK_BYTES:
-                    copy.write(b"".join(pending))
-                    size, pending = 0, []
-            copy.write(b"".join((*pending, TRAILER)))
-        return rows
-
-    def _packed(self, versions: Iterable[Version]) -> Iterator[bytes]:
-        pack = self._pack
+    def pack(self, versions: Iterable[Version]) -> tuple[int, list[bytes]]:
+        """Versions as COPY takes them: how many, and pieces. Raises ValueRefused where one does not fit its column."""
+        pack, rows, size = self._pack, 0, 0
+        pieces: list[bytes] = []
+        pending = [HEADER]
         try:
             for version in versions:
-                yield pack(version.row, version.known_from_step, version.known_until_step)
+                row = pack(version.row, version.known_from_step, version.known_until_step)
+                pending.append(row)
+                rows += 1
+                size += len(row)
+                if size > CHUNK_BYTES:
+                    pieces.append(b"".join(pending))
+                    size, pending = 0, []
         except (struct.error, ValueError) as error:  # as PostgreSQL would say of the same value
             raise ValueRefused(f"a value of {self.table.name} is not in its column's range: {error}") from error
+        return rows, [*pieces, b"".join((*pending, TRAILER))] if rows else []
+
+    def write(self, connection: Connection, closings: dict[Key, int], rows: int, pieces: list[bytes]) -> int:
+        """Ends versions and adds others, as ``pack`` gave them; returns how many it added."""
+        self.close(connection, closings)
+        if pieces:
+            with connection.cursor() as cursor, cursor.copy(self._copy) as copy:
+                for piece in pieces:
+                    copy.write(piece)
+        return rows
 
 
 class Tables:
@@ -95,25 +95,30 @@ class Tables:
         self._writers: Final = [TableWriter(table, columns[table.name]) for table in TABLES]
 
     def write(self, partition: int, folded: Folded, *, steps: bool = True) -> int:
-        """What a batch of one partition changes; returns how many versions it added."""
+        """Writes what a batch of one partition changes; returns how many versions it added."""
+        return sum(job() for job in self.jobs(partition, folded, steps=steps))
+
+    def jobs(self, partition: int, folded: Folded, *, steps: bool = True) -> Iterator[Callable[[], int]]:
+        """What ``write`` does, in its order, made ready as far as that needs no connection."""
         connection = self._connection
-        rows = 0
         for writer in self._writers:
-            writer.close(connection, folded.versions.closings(writer.table))
-            rows += writer.insert(connection, folded.versions.inserts(writer.table))
+            closings = folded.versions.closings(writer.table)
+            rows, pieces = writer.pack(folded.versions.inserts(writer.table))
+            if closings or rows:
+                yield partial(writer.write, connection, closings, rows, pieces)
         if folded.states:
-            connection.execute(
-                QUERIES["write_states"],
-                {
-                    **battery_columns(folded.states),
-                    "partition": [partition] * len(folded.states),
-                    "state": [encode_state(state) for state in folded.states.values()],
-                },
-                binary=True,
-            )
+            states = {
+                **battery_columns(folded.states),
+                "partition": [partition] * len(folded.states),
+                "state": [encode_state(state) for state in folded.states.values()],
+            }
+            yield partial(self._execute, "write_states", states)
         if partition == 0 and steps:  # every partition tells the same steps
-            connection.execute(QUERIES["write_steps"], _steps(folded.positions), binary=True)
-        return rows
+            yield partial(self._execute, "write_steps", _steps(folded.positions))
+
+    def _execute(self, query: str, parameters: dict[str, list[Any]]) -> int:
+        self._connection.execute(QUERIES[query], parameters, binary=True)
+        return 0
 
 
 def battery_columns(batteries: Collection[Battery]) -> dict[str, list[Any]]:

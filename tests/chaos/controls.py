@@ -37,7 +37,8 @@ CONTROLS: Final = {
         Mutant(
             "the checkpoint moves in a transaction of its own, a moment before the rows",
             "projections/store.py",
-            "                    writing.then(partial(self._tables.write, partition, each))\n"
+            "                    for job in self._tables.jobs(partition, each):\n"
+            "                        writing.then(job)\n"
             "                    folded[partition] = each.without_rows()\n"
             "                rows = sum(writing.results())\n"
             "            moved = self._advance(batches, accepted, folded)\n",
