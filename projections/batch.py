@@ -5,6 +5,7 @@ from itertools import takewhile
 from typing import Final, assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from indexer.errors import OperatorMustAct
 from indexer.log.port import LogDamaged
@@ -50,6 +51,10 @@ class Folded(Struct, frozen=True):
     positions: list[Position]  # after each of its markers
     events: int
     retractions: int
+
+    def without_rows(self) -> "Folded":
+        """Once they are written: rows and states are much memory, which the next partition can have."""
+        return replace(self, versions=Versions(), states={})
 
 
 def batteries_of(records: Iterable[Record]) -> tuple[set[Battery], set[Battery]]:

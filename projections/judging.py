@@ -116,6 +116,8 @@ def _check(check: Check) -> dict[str, Any]:
 
 def finding_rows(fact: Fact, said: Said) -> list[FindingRow]:
     """A row for each finding; of one rule numbered from 0."""
+    if not said.findings:  # of most events
+        return []
     counts: dict[str, int] = {}
     rows = []
     for finding in said.findings:

@@ -24,6 +24,8 @@ _length: Final = Struct("!i").pack
 _int4: Final = Struct("!ii").pack
 _int8: Final = Struct("!iq").pack
 _numeric_head: Final = Struct("!ihhHh").pack
+_one_digit: Final = Struct("!ihhHhh").pack
+_two_digits: Final = Struct("!ihhHhhh").pack
 _array_head: Final = Struct("!iiIii").pack
 
 _encode: Final = Encoder().encode
@@ -68,11 +70,14 @@ def pack_bool(value: bool) -> bytes:
     return b"\x00\x00\x00\x01\x01" if value else b"\x00\x00\x00\x01\x00"
 
 
-# Blocks, keys and deployments stand in many rows: their bytes are made once.
-@lru_cache(maxsize=8_192)
-def pack_hex(value: str) -> bytes:
+def pack_hex_once(value: str) -> bytes:
+    """Of a value that stands in one row only."""
     raw = bytes.fromhex(value)
     return _length(len(raw)) + raw
+
+
+# Blocks, keys and deployments stand in many rows: their bytes are made once.
+pack_hex: Final = lru_cache(maxsize=8_192)(pack_hex_once)
 
 
 def pack_bytea(value: str | bytes) -> bytes:
@@ -85,9 +90,13 @@ def pack_text(value: str) -> bytes:
     return _length(len(raw)) + raw
 
 
-@lru_cache(maxsize=8_192)
 def pack_numeric(value: int) -> bytes:
     """An integer of any size: digits to the base of 10,000, the most significant one first."""
+    # Nearly all have one digit or two.
+    if 0 < value < 10_000:
+        return _one_digit(10, 1, 0, 0, 0, value)
+    if 0 < value < 100_000_000:
+        return _two_digits(12, 2, 1, 0, 0, *divmod(value, 10_000))
     digits: list[int] = []
     rest = abs(value)
     while rest:

@@ -85,6 +85,8 @@ def _set_aside(
     parked: Mapping[Battery, AbstractSet[str]],
     stops: Stops,
 ) -> tuple[list[Record], Aside]:
+    if not parked and not stops:  # nearly always
+        return list(records), Aside([], [])
     waiting = {battery: set(ids) for battery, ids in parked.items()}
     kept: list[Record] = []
     aside = Aside([], [])

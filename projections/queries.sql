@@ -10,10 +10,9 @@ VALUES (%(digest)s, %(network)s, %(network_magic)s, %(deployments)s, %(partition
 ON CONFLICT DO NOTHING;
 
 -- read_columns --
--- The columns of a table and their types, so that COPY can be told them.
-SELECT column_name, udt_name FROM information_schema.columns
- WHERE table_schema = current_schema() AND table_name = %(table)s
- ORDER BY ordinal_position;
+-- The columns of tables and their types, so that COPY can be told them.
+SELECT table_name, column_name, udt_name FROM information_schema.columns
+ WHERE table_schema = current_schema() AND table_name = ANY (%(tables)s);
 
 -- take_partitions --
 -- Raises the owner's epoch, so that whoever held the partitions before can't move their checkpoints any more.

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from indexer.events import Hash28, Hash32, Hex
+from indexer.hexes import Hash28, Hash32, Hex
 from projections.verdict_rows import AlertRow, FindingRow, VerdictRow
 
 

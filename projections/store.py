@@ -1,6 +1,7 @@
 """The shell between the log and the tables: loads states, folds, writes rows and checkpoints in one transaction."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
@@ -13,15 +14,19 @@ from projections.batch import Battery, Folded, Known, Position, batteries_of
 from projections.database import Connection
 from projections.errors import CannotFold, OtherLog, OwnershipLost, SchemaMismatch, ValueRefused, translated
 from projections.facts import Fact, decode_body
-from projections.folding import FOLD_VERSION, State, decode_state, encode_state
+from projections.folding import FOLD_VERSION, State, decode_state
+from projections.in_turn import InTurn
 from projections.judging import Judging, require_same_judging
 from projections.parked import QUERIES as PARKED
 from projections.parked import end_parked, parked_events, parked_ids, record_of, tell_reasons, write_aside
-from projections.parking import Stops, fold_parking, with_markers
+from projections.parking import Aside, Stops, fold_parking, with_markers
 from projections.refused import Attempt, refused_stops
-from projections.tables import QUERIES, table_writers
+from projections.tables import QUERIES, Tables, battery_columns
 
 PROJECTION: Final = "timeline"
+
+WORTH_A_THREAD_RECORDS: Final = 500
+"""In a transaction. Fewer are folded before PostgreSQL has done anything with the first of them."""
 
 Done = TypeVar("Done")
 
@@ -112,7 +117,7 @@ class Store:
             for plan in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
                 connection.execute("SELECT set_config(%s, 'off', false)", (plan,))
             self._bind(identity)
-            self._writers: Final = table_writers(connection)
+            self._tables: Final = Tables(connection)
 
     def take(self, partitions: Collection[int], owner: int | None = None) -> None:
         """Becomes the owner of these partitions, whoever holds them: from now on no earlier owner can write them.
@@ -163,16 +168,21 @@ class Store:
         )
 
     def _apply(self, batches: Mapping[int, Batch], refused: Stops) -> Applied:
+        folded: dict[int, Folded] = {}
+        asides: dict[int, Aside] = {}
         with translated(), self._connection.transaction():
             accepted, known, parked = self._begin(batches)
-            both = {
-                partition: fold_parking(records, known, parked, self._judging, refused)
-                for partition, records in accepted.items()
-            }
-            folded = {partition: each for partition, (each, _) in both.items()}
+            # While PostgreSQL is at work on some rows, the next ones are folded and packed.
+            many = sum(map(len, accepted.values()))
+            with InTurn[int](beside=many >= WORTH_A_THREAD_RECORDS) as writing:
+                for partition, records in accepted.items():
+                    each, asides[partition] = fold_parking(records, known, parked, self._judging, refused)
+                    for job in self._tables.jobs(partition, each):
+                        writing.then(job)
+                    folded[partition] = each.without_rows()
+                rows = sum(writing.results())
             moved = self._advance(batches, accepted, folded)
-            rows = sum(self._write(partition, each) for partition, each in folded.items())
-            for partition, (_, aside) in both.items():
+            for partition, aside in asides.items():
                 write_aside(self._connection, partition, aside)
         self.checkpoints.update(moved)
         newest = [each.positions[-1] for each in folded.values() if each.positions]
@@ -181,7 +191,7 @@ class Store:
             sum(each.retractions for each in folded.values()),
             rows,
             max(newest, key=lambda position: position.step, default=None),
-            [each.record.id for _, aside in both.values() for each in aside.parked],
+            [each.record.id for aside in asides.values() for each in aside.parked],
         )
 
     def _begin(
@@ -193,9 +203,9 @@ class Store:
             partition: accept(self.checkpoints[partition].last_seq, batch.records)
             for partition, batch in batches.items()
         }
-        known = self._known(record for records in accepted.values() for record in records)
-        touched = {battery for records in accepted.values() for battery in batteries_of(records)[0]}
-        return accepted, known, parked_ids(self._connection, touched) if touched else {}
+        batteries = batteries_of(chain.from_iterable(accepted.values()))
+        touched, _ = batteries
+        return accepted, self._known(batteries), parked_ids(self._connection, touched) if touched else {}
 
     def retry(self, battery: Battery) -> tuple[int, int]:
         """Folds what is parked of a battery into the steps that it belongs to, in one transaction.
@@ -211,9 +221,11 @@ class Store:
             partition, records = self._waiting(battery)
             if not records:
                 return 0, 0
-            folded, aside = fold_parking(with_markers(records), self._known(records), {}, self._judging, refused)
+            folded, aside = fold_parking(
+                with_markers(records), self._known(batteries_of(records)), {}, self._judging, refused
+            )
             still = {each.record.id for each in aside.parked}
-            self._write(partition, folded, steps=False)
+            self._tables.write(partition, folded, steps=False)
             handled = [each.id for each in records if each.id not in still]
             end_parked(self._connection, partition, handled, "handled")
             tell_reasons(self._connection, partition, aside.parked)
@@ -252,14 +264,14 @@ class Store:
     def _refused_waiting(self, battery: Battery, stops: Stops) -> Stops:
         with translated(), self._connection.transaction(force_rollback=True):
             partition, records = self._waiting(battery)
-            return refused_stops(records, self._attempt(partition, self._known(records), {}, stops))
+            return refused_stops(records, self._attempt(partition, self._known(batteries_of(records)), {}, stops))
 
     def _attempt(self, partition: int, known: Known, parked: Mapping[Battery, set[str]], stops: Stops) -> Attempt:
         def attempt(records: Sequence[Record]) -> ValueRefused | None:
             try:
                 with translated(), self._connection.transaction(force_rollback=True):
                     folded, _ = fold_parking(records, known, parked, self._judging, stops)
-                    self._write(partition, folded, steps=False)
+                    self._tables.write(partition, folded, steps=False)
             except ValueRefused as refused:
                 return refused
             return None
@@ -291,18 +303,18 @@ class Store:
             )
         require_same_judging(row[6], judged_by)
 
-    def _known(self, records: Iterable[Any]) -> Known:
-        touched, undone = batteries_of(records)
+    def _known(self, batteries: tuple[Collection[Battery], Collection[Battery]]) -> Known:
+        touched, undone = batteries
         states: dict[Battery, State] = {}
         live: dict[Battery, list[Fact]] = {battery: [] for battery in undone}
         if touched:
             for key, deployment, state in self._connection.execute(
-                QUERIES["read_states"], _batteries(touched), binary=True
+                QUERIES["read_states"], battery_columns(touched), binary=True
             ):
                 states[key, deployment] = decode_state(state)
         if undone:
             for key, deployment, body, fact, event_id, slot, height, block, time in self._connection.execute(
-                QUERIES["read_live_events"], _batteries(undone), binary=True
+                QUERIES["read_live_events"], battery_columns(undone), binary=True
             ):
                 event = decode_body(body, f"event {event_id} in the tables")
                 utc = time.isoformat().replace("+00:00", "Z")
@@ -350,26 +362,6 @@ class Store:
             raise OwnershipLost(frozenset(lost))
         return moved
 
-    def _write(self, partition: int, folded: Folded, *, steps: bool = True) -> int:
-        connection = self._connection
-        rows = 0
-        for writer in self._writers:
-            writer.close(connection, folded.versions.closings(writer.table))
-            rows += writer.insert(connection, folded.versions.inserts(writer.table))
-        if folded.states:
-            connection.execute(
-                QUERIES["write_states"],
-                {
-                    **_batteries(folded.states),
-                    "partition": [partition] * len(folded.states),
-                    "state": [encode_state(state) for state in folded.states.values()],
-                },
-                binary=True,
-            )
-        if partition == 0 and steps:  # every partition tells the same steps
-            connection.execute(QUERIES["write_steps"], _steps(folded.positions), binary=True)
-        return rows
-
 
 _ADVANCE: Final = (
     *("partition", "owner_epoch", "offset", "next_offset", "last_seq", "last_step"),
@@ -380,17 +372,3 @@ _ADVANCE: Final = (
 def _place(position: Position) -> tuple[int, int, bytes, int, int]:
     block = bytes.fromhex(position.block)
     return (position.slot, position.height, block, position.final_height, position.tip_height)
-
-
-def _batteries(batteries: Collection[Battery]) -> dict[str, list[Any]]:
-    return {
-        "battery_key": [bytes.fromhex(key) for key, _ in batteries],
-        "deployment": [deployment for _, deployment in batteries],
-    }
-
-
-def _steps(positions: list[Position]) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = {
-        name: [getattr(position, name) for position in positions] for name in Position.__struct_fields__
-    }
-    return {**columns, "block": [bytes.fromhex(position.block) for position in positions]}

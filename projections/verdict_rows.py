@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from indexer.events import Hash28, Hash32, Hex
+from indexer.hexes import Hash28, Hash32, Hex
 
 
 class VerdictRow(Struct, frozen=True, gc=False, kw_only=True):

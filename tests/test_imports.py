@@ -11,13 +11,14 @@ import pytest
 from tests.shared import ROOT
 
 PACKAGES = ("indexer", "projections", "consumers", "deploy")
-OPEN_TO_ALL = ("indexer.events", "indexer.chain", "indexer.protocol", "indexer.log", "indexer.errors")
+OPEN_TO_ALL = ("indexer.events", "indexer.hexes", "indexer.chain", "indexer.protocol", "indexer.log", "indexer.errors")
 PURE = (
     "indexer/chain.py",
     "indexer/decode.py",
     "indexer/eras.py",
     "indexer/events.py",
     "indexer/follow.py",
+    "indexer/hexes.py",
     "indexer/log/records.py",
     "indexer/log/steps.py",
     "indexer/ogmios/messages.py",

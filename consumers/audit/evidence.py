@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from consumers.audit.container import PackRefused
 from consumers.audit.manifest import Subject, canonical, decoded
-from indexer.events import Hash32
+from indexer.hexes import StrictHash32
 from indexer.log.partition import partition_of
 from indexer.log.records import (
     Forward,
@@ -99,7 +99,7 @@ def evidence_of(parts: Mapping[str, bytes]) -> Evidence:
     """The facts in a pack's parts. Raises PackRefused by name where a part is missing or not what it should be."""
     spines = {spine.step: spine for spine in _lines(parts, SPINE, decode_spine)}
     groups = tuple(_groups(_lines(parts, RECORDS, decode_record)))
-    paths = decoded(_part(parts, TREE), dict[str, tuple[Hash32, ...]], TREE)
+    paths = decoded(_part(parts, TREE), dict[str, tuple[StrictHash32, ...]], TREE)
     if not all(step.isdecimal() and step.isascii() and len(step) < _DIGITS for step in paths):
         raise PackRefused("part_malformed", f"{TREE} names a step that is no number")
     evidence = Evidence(

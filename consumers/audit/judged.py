@@ -10,7 +10,8 @@ from msgspec import Struct
 from consumers.audit.container import PackRefused
 from consumers.audit.evidence import Evidence, Group
 from consumers.audit.manifest import Subject, canonical
-from indexer.events import Hash32, PassportEvent, ReadingEvent
+from indexer.events import PassportEvent, ReadingEvent
+from indexer.hexes import StrictHash32
 from indexer.log.records import Record
 from projections.errors import CannotFold
 from projections.facts import Fact, fact_of
@@ -35,9 +36,9 @@ class Known(Struct, frozen=True):
     algorithm: int | None  # COSE number
     since_slot: int
     since_height: int
-    transaction: Hash32
+    transaction: StrictHash32
     event: str  # passport_registered or passport_updated
-    fact: Hash32
+    fact: StrictHash32
 
 
 class BlockPoint(Struct, frozen=True):
@@ -45,9 +46,9 @@ class BlockPoint(Struct, frozen=True):
 
     height: int
     slot: int
-    id: Hash32
+    id: StrictHash32
     time: str
-    transactions: tuple[Hash32, ...]
+    transactions: tuple[StrictHash32, ...]
 
 
 class Opinions(Struct, frozen=True):

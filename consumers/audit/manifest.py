@@ -9,7 +9,7 @@ from msgspec import Struct
 from nacl.signing import SigningKey
 
 from consumers.audit.container import PackRefused
-from indexer.events import Hash28, Hash32, Hex
+from indexer.hexes import StrictHash28, StrictHash32, StrictHex
 
 MANIFEST: Final = "manifest.json"
 SEAL: Final = "seal.json"
@@ -23,9 +23,9 @@ class Subject(Struct, frozen=True, kw_only=True):
     network: str
     network_magic: int
     deployment: str
-    battery_key: Hash28
-    battery_id: Hex | None  # as the battery's events name it
-    reading: Hash32 | None  # fact id
+    battery_key: StrictHash28
+    battery_id: StrictHex | None  # as the battery's events name it
+    reading: StrictHash32 | None  # fact id
 
 
 class Part(Struct, frozen=True):
@@ -33,7 +33,7 @@ class Part(Struct, frozen=True):
 
     name: str
     size: int
-    sha256: Hash32
+    sha256: StrictHash32
 
 
 class Versions(Struct, frozen=True, kw_only=True):
@@ -52,19 +52,19 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     version: Literal[1] = 1
     subject: Subject
     step: int
-    step_digest: Hash32
+    step_digest: StrictHash32
     tree_size: int  # step + 1
-    tree_root: Hash32
+    tree_root: StrictHash32
     versions: Versions
-    signer: Hash32 | None  # Ed25519 public key
+    signer: StrictHash32 | None  # Ed25519 public key
     parts: tuple[Part, ...]  # all but manifest and seal, by name
 
 
 class Seal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``seal.json``: the SHA-256 of the manifest's bytes and, where somebody signed, an Ed25519 signature over them."""
 
-    sha256: Hash32
-    signature: Hex | None  # 64 bytes
+    sha256: StrictHash32
+    signature: StrictHex | None  # 64 bytes
 
 
 def canonical(value: Any) -> bytes:

@@ -15,7 +15,7 @@ from consumers.audit.container import PackRefused
 from consumers.audit.manifest import Seal, canonical, decoded, seal_of
 from consumers.audit.tree import Tree
 from indexer.errors import ConfigurationError, OperatorMustAct, Retryable
-from indexer.events import Hash32
+from indexer.hexes import StrictHash32
 from indexer.log.audit import Report, verify
 from indexer.log.canonical import CanonicalDigest, canonical_lines
 from indexer.log.port import Log, LogDamaged
@@ -40,15 +40,15 @@ class Block(Struct, frozen=True):
 
     height: int
     slot: int
-    id: Hash32
+    id: StrictHash32
 
 
 class InLog(Struct, frozen=True):
     """Where the log stood: its last step, the digest that stands for all before it, and the tree over all steps."""
 
     step: int
-    digest: Hash32
-    tree_root: Hash32
+    digest: StrictHash32
+    tree_root: StrictHash32
     final_height: int
 
 
@@ -56,7 +56,7 @@ class Canonical(Struct, frozen=True):
     """The canonical log's digest up to a height, and how many facts it is over."""
 
     events: int
-    digest: Hash32
+    digest: StrictHash32
 
 
 class Statement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,13 +72,13 @@ class Statement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     last: Block
     parent: str  # header hash that the first block names: of the last block of the statement before
     blocks: int
-    blocks_digest: Hash32  # a chain over the blocks, see ``chain_of``
+    blocks_digest: StrictHash32  # a chain over the blocks, see ``chain_of``
     facts: dict[str, int]  # by kind, in these blocks
     before: Canonical  # up to the block before the first
     after: Canonical  # up to the last
     log: InLog
-    previous: Hash32 | None  # SHA-256 of the statement before, as its file lies there
-    signer: Hash32 | None
+    previous: StrictHash32 | None  # SHA-256 of the statement before, as its file lies there
+    signer: StrictHash32 | None
 
 
 class Counted(Struct, frozen=True):

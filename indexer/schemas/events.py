@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from indexer.events import EVENT_VERSION, HEX_PATTERN, QUICK_HEX_PATTERN, ChainEvent
+from indexer.events import EVENT_VERSION, ChainEvent
 from indexer.log.records import Marker, Spine
 
 Schema = dict[str, Any]
@@ -27,20 +27,7 @@ def components(*types: Any) -> dict[str, Schema]:
         for field, comment in comments(classes[name]).items() if name in classes else ():
             if field in schema.get("properties", {}):
                 schema["properties"][field]["description"] = comment
-    return {name: _with_plain_patterns(schema) for name, schema in found.items()}
-
-
-def _with_plain_patterns(schema: Any) -> Any:
-    """The pattern of hex as people read it, not as it is matched."""
-    match schema:
-        case dict():
-            return {key: _with_plain_patterns(value) for key, value in schema.items()}
-        case list():
-            return [_with_plain_patterns(each) for each in schema]
-        case str() if schema == QUICK_HEX_PATTERN:
-            return HEX_PATTERN
-        case _:
-            return schema
+    return found
 
 
 def events_schema() -> Schema:

@@ -10,7 +10,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from indexer.events import Hex, Reading
+from indexer.events import Reading
+from indexer.hexes import Hex
 from projections.rules.thresholds import Thresholds
 
 REFERENCE_READINGS: Final = 5

@@ -4,7 +4,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from indexer.events import Hex, PassportEvent
+from indexer.events import PassportEvent
+from indexer.hexes import Hex
 
 
 class Passport(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -21,6 +21,7 @@ DRIFT_WARNING_SLOTS: Final = 120
 """A claimed slot further off than this is named, and fails nothing. Rule R46 has a threshold of its own."""
 
 _NOTHING: Final = Reading()
+_USER_PREFIX: Final = label_prefix(USER_LABEL).hex()
 
 NAMES: Final[dict[int, tuple[str, VerdictName]]] = {
     1: ("commitment_consumed", "ledger"),
@@ -99,7 +100,10 @@ def answer(number: int, result: Result, *reasons: str, **inputs: Value) -> Check
 
 def compared(number: int, passes: bool, reason: str, **inputs: Value) -> Check:
     """Passed, or failed for the reason."""
-    return answer(number, "passed", **inputs) if passes else answer(number, "failed", reason, **inputs)
+    name, verdict = NAMES[number]
+    result: Result = "passed" if passes else "failed"
+    reasons = () if passes else (reason,)
+    return Check(name=name, number=number, verdict=verdict, result=result, reasons=reasons, inputs=inputs)
 
 
 def _consumed(case: Case) -> Check:
@@ -213,7 +217,7 @@ def _ownership(case: Case) -> Check:
 
 def ownership_token(battery_key: str) -> str:
     """The (222) token's name, hex."""
-    return label_prefix(USER_LABEL).hex() + battery_key
+    return _USER_PREFIX + battery_key
 
 
 def _account_kept(case: Case) -> Check:

@@ -11,7 +11,7 @@ from indexer.protocol.profile import Profile
 from projections.facts import Fact
 from projections.verdicts.authentic import Authenticity, authenticity, ledger_says
 from projections.verdicts.checks import Case, answer, case_of, chain_checks, scripts_passed
-from projections.verdicts.model import Check, Result, Value, Verdicts, together
+from projections.verdicts.model import Check, Result, Value, VerdictName, Verdicts, together
 from projections.verdicts.state import State
 
 LEDGER_SIGNATURE: Final = 6
@@ -49,18 +49,20 @@ def verdicts_of(checks: tuple[Check, ...], signer: Signer) -> Verdicts:
     """
     signed = signer.found is not None and signer.found.authentic
     ledger = checks[LEDGER_SIGNATURE - 1]
+    of: dict[VerdictName, list[Check]] = {"ledger": [], "crypto": [], "binding": [], "plausibility": []}
+    for check in checks:
+        of[check.verdict].append(check)
     if ledger.result == "not_assessable":
-        crypto = together("crypto", (check for check in checks if check is not ledger))
-    else:
-        crypto = together("crypto", checks)
+        of["crypto"].remove(ledger)
+    crypto = together("crypto", of["crypto"])
     extra = (*ledger.reasons, *(signer.found.remarks if signer.found is not None else ()))
     if extra:
         crypto = replace(crypto, reasons=tuple(dict.fromkeys((*crypto.reasons, *extra))))
     return Verdicts(
-        ledger=together("ledger", checks),
+        ledger=together("ledger", of["ledger"]),
         crypto=crypto,
-        binding=together("binding", checks),
-        plausibility=together("plausibility", checks),
+        binding=together("binding", of["binding"]),
+        plausibility=together("plausibility", of["plausibility"]),
         checks=checks,
         key=signer.key,
         signed=signed,

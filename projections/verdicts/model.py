@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from indexer.events import Hex
+from indexer.hexes import Hex
 
 RULE_SET: Final = 1
 """Goes up when checks or rules say anything else of the same events. Stands in every verdict and finding."""
@@ -54,7 +54,10 @@ class Verdicts(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def beside(self, name: str) -> Check | None:
         """One that we ask besides."""
-        return next((check for check in self.checks[TWELVE:] if check.name == name), None)
+        for check in self.checks[TWELVE:]:
+            if check.name == name:
+                return check
+        return None
 
 
 def together(name: VerdictName, checks: Iterable[Check], *, failing: tuple[str, ...] = ()) -> Verdict:

@@ -6,9 +6,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from indexer.events import (
-    Hash28,
-    Hash32,
-    Hex,
     OutputRef,
     OutputView,
     OwnershipTokenMoved,
@@ -18,6 +15,7 @@ from indexer.events import (
     ReportingAccountUpdated,
     ReportingDatum,
 )
+from indexer.hexes import Hash28, Hash32, Hex
 from projections.rules.passport import Passport, passport_of
 
 MAX_KEYS: Final = 32

@@ -9,9 +9,6 @@ from msgspec.structs import replace
 from indexer.events import (
     CommitmentClosed,
     CommitmentMinted,
-    Hash28,
-    Hash32,
-    Hex,
     OutputRef,
     OwnershipTokenMoved,
     PassportRegistered,
@@ -22,6 +19,7 @@ from indexer.events import (
     ReportingAccountUpdated,
     TransactionQuarantined,
 )
+from indexer.hexes import Hash28, Hash32, Hex
 from projections.facts import Fact
 from projections.verdicts.standing import (
     Standing,

@@ -37,11 +37,17 @@ CONTROLS: Final = {
         Mutant(
             "the checkpoint moves in a transaction of its own, a moment before the rows",
             "projections/store.py",
-            "            rows = sum(self._write(partition, each) for partition, each in folded.items())\n",
+            "                    for job in self._tables.jobs(partition, each):\n"
+            "                        writing.then(job)\n"
+            "                    folded[partition] = each.without_rows()\n"
+            "                rows = sum(writing.results())\n"
+            "            moved = self._advance(batches, accepted, folded)\n",
+            "                    folded[partition] = each\n"
+            "            moved = self._advance(batches, accepted, folded)\n"
             '            self._connection.execute("COMMIT")\n'
             '            __import__("time").sleep(0.3)\n'
             '            self._connection.execute("BEGIN")\n'
-            "            rows = sum(self._write(partition, each) for partition, each in folded.items())\n",
+            "            rows = sum(self._tables.write(partition, each) for partition, each in folded.items())\n",
         ),
         ("kill -9", "database: kill -9"),
     ),

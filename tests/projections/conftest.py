@@ -17,6 +17,12 @@ class MakeChain(Protocol):
     def __call__(self, name: str, life: Life, *, partitions: int = 3, magic: int = 42) -> TestChain: ...
 
 
+@pytest.fixture(autouse=True)
+def _little_work_is_worth_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chains of tests are short: some of their transactions go either way."""
+    monkeypatch.setattr("projections.store.WORTH_A_THREAD_RECORDS", 20)
+
+
 @pytest.fixture
 def make_chain(tmp_path: Path) -> Iterator[MakeChain]:
     with ExitStack() as stack:

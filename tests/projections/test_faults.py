@@ -179,7 +179,7 @@ def test_the_checkpoint_moves_in_the_transaction_that_writes_the_rows(
     def fault(*_: object) -> int:
         raise DatabaseUnwell("the connection broke")
 
-    monkeypatch.setattr(store, "_write", fault)
+    monkeypatch.setattr(store, "_advance", fault)
     batches = next_batches(chain.log, store, 5)
     with pytest.raises(DatabaseUnwell):
         store.apply(batches)

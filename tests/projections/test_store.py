@@ -57,6 +57,21 @@ def test_where_batches_end_leaves_no_trace(postgres: EmbeddedPostgres, make_chai
     assert digests[0] == digests[1] == digests[2]
 
 
+def test_rows_written_beside_the_fold_are_those_written_after_it(
+    postgres: EmbeddedPostgres, make_chain: MakeChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = make_chain("log.db", Life(7, 5, hostile=True))
+    walk(chain, 30)
+    digests = []
+    for worth_a_thread in (0, 1_000_000):
+        monkeypatch.setattr("projections.store.WORTH_A_THREAD_RECORDS", worth_a_thread)
+        url = fresh_database(postgres)
+        project(chain.log, url)
+        with connect(url) as connection:
+            digests.append(table_digests(connection))
+    assert digests[0] == digests[1]
+
+
 @pytest.mark.parametrize("depth", [1, 5, 20])
 def test_undone_blocks_leave_what_they_would_have_left_had_they_never_been(
     postgres: EmbeddedPostgres, make_chain: MakeChain, depth: int

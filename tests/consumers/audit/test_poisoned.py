@@ -39,6 +39,17 @@ def test_no_value_in_any_place_of_any_part_ends_the_verifier(
         assert not answer.holds
 
 
+@pytest.mark.parametrize("last", [1 << 40, 1 << 64, -(1 << 200)])
+def test_a_step_that_claims_more_records_than_memory_holds_is_found_out_at_once(pack: bytes, last: int) -> None:
+    parts = read_container(pack)
+    lines = parts["log/spine.jsonl"].splitlines(keepends=True)
+    for at, line in enumerate(lines):
+        step = json.loads(line)
+        step["partitions"] = [[first, last, *rest] for first, _, *rest in step["partitions"]]
+        lines[at] = json.dumps(step, separators=(",", ":")).encode() + b"\n"
+    assert not verify_pack(resealed({**parts, "log/spine.jsonl": b"".join(lines)})).holds
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 1 << 30), st.sampled_from(POISON))
 def test_no_value_in_any_place_of_the_manifest_ends_the_verifier(pack: bytes, where: int, value: Any) -> None:
