@@ -2,8 +2,8 @@
 
 import gc
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Final
 
 import structlog
@@ -17,6 +17,7 @@ from projections.errors import OwnershipLost
 from projections.judging import Judging
 from projections.migrate import migrate
 from projections.parked import parked_totals
+from projections.read_ahead import ReadAhead, Wanted
 from projections.sharing import Membership
 from projections.status import consistent_step
 from projections.store import PROJECTION, Applied, Checkpoint, Store, identity_of
@@ -25,6 +26,9 @@ log = structlog.get_logger(component="projection", projection=PROJECTION)
 
 BATCH_RECORDS: Final = 16_384
 """Records in one transaction, about. The log bounds their bytes; more gains nothing and loses more at a crash."""
+
+WORTH_READING_AHEAD_RECORDS: Final = 500
+"""In a transaction. With fewer the worker is at the log's end, where nothing is to be read yet."""
 
 PAUSE_SECONDS: Final = (0.05, 5.0)  # first and longest wait after a fault
 WAIT_SECONDS: Final = 0.5  # for the log to grow; also how late a stop is noticed
@@ -74,6 +78,7 @@ class Worker:
         self._partitions = partitions
         self._schema = schema
         self._batch_records = batch_records
+        self._ahead = ReadAhead(source, most_records=batch_records)
         self._judging = judging
         self._report = progress
         self._stop = stop
@@ -185,25 +190,33 @@ class Worker:
         records = 0
         worked = False
         # What is furthest behind comes first: answers hold at the least step of all.
-        for partition, checkpoint in sorted(store.checkpoints.items(), key=lambda each: (each[1].last_step, each[0])):
-            batch = self._log.read(partition, checkpoint.next_offset, self._batch_records)
+        in_turn = sorted(store.checkpoints.values(), key=lambda each: (each.last_step, each.partition))
+        due = [Wanted(each.partition, each.next_offset, self._batch_records) for each in in_turn]
+        for at, wanted in enumerate(due):
+            batch = self._ahead.read(wanted)
             if batch.records:
-                batches[partition] = batch
+                batches[wanted.partition] = batch
                 records += len(batch.records)
             if records >= self._batch_records:
-                self._apply(store, batches)
+                self._apply(store, batches, due[at + 1 :])
                 batches, records, worked = {}, 0, True
                 if self._stop() or self._membership.due():
                     return True
         if batches:
-            self._apply(store, batches)
+            self._apply(store, batches, ())
         return worked or bool(batches)
 
-    def _apply(self, store: Store, batches: dict[int, Batch]) -> None:
-        began = time.perf_counter()
-        with _collector_at_rest():
+    def _apply(self, store: Store, batches: dict[int, Batch], still_due: Iterable[Wanted]) -> None:
+        """Projects these, and reads meanwhile what will be asked for next: what is due yet, and what follows these."""
+        beside = self._ahead.beside(
+            (*still_due, *(Wanted(at, batch.next_offset, self._batch_records) for at, batch in batches.items()))
+        )
+        worth_it = sum(len(batch.records) for batch in batches.values()) >= WORTH_READING_AHEAD_RECORDS
+        with beside if worth_it else nullcontext(), _collector_at_rest():
+            began = time.perf_counter()
             applied = store.apply(batches)
-        self._busy_seconds += (seconds := time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+        self._busy_seconds += seconds
         total = self._applied
         last = max((each for each in (applied.last, total.last) if each), key=lambda each: each.step, default=None)
         self._applied = Applied(

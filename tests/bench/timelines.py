@@ -57,7 +57,7 @@ def measure(plan: Plan) -> Section:
         ),
         (
             "In one process, and all that the answer is made of decoded. The goal is for what a person is shown first:",
-            f"identity, sums of the whole life, alerts, and the newest {NEWEST_LINES} lines with verdicts and findings.",
+            f"identity, sums of the whole life, alerts, the newest {NEWEST_LINES} lines with verdicts and findings.",
             f"Events, commitments, verdicts and findings are there for {len(asked):,} batteries, readings for all.",
             "The tables were vacuumed before, as autovacuum would have done in tables that grew with the chain.",
         ),
