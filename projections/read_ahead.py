@@ -1,6 +1,6 @@
 """The log's next records, read while the last ones are projected."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
@@ -24,7 +24,7 @@ class Wanted(Struct, frozen=True):
 
 
 class ReadAhead:
-    """A log's ``read``, some of whose answers are there before they are asked for.
+    """A log's ``read``, some of whose answers are there before they are asked for: at most so many records and bytes.
 
     A log is used by one thread at a time. Another one than the caller's uses it inside of ``beside`` and nowhere else,
     so there the caller must leave the log alone, and elsewhere need not know that there is another.
@@ -43,21 +43,24 @@ class ReadAhead:
         return self._log.read(wanted.partition, wanted.offset, wanted.limit) if batch is None else batch
 
     @contextmanager
-    def beside(self, wanted: Iterable[Wanted]) -> Iterator[None]:
+    def beside(self, wanted: Collection[Wanted]) -> Iterator[None]:
         """Reads these in their order while the body is at work, until it is done or there is enough.
 
-        What was read before and not asked for is thrown away, and all of it where the body fails: then nobody knows
+        What was read before and is not among them is thrown away, and all of it where the body fails: then nobody knows
         what will be asked for next. Leaves no thread behind, so it may last as long as one read does.
         """
-        self._read.clear()
+        before, self._read = self._read, {}
+        kept = {each: before[each] for each in wanted if each in before and _is_batch(before[each])}
         budget = _Budget(self._most_records, self._most_bytes)
+        for ahead in kept.values():
+            budget.count(ahead.result())
         with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as other:
-            read = {each: other.submit(self._read_one, each, budget) for each in wanted}
+            read = {each: other.submit(self._read_one, each, budget) for each in wanted if each not in kept}
             try:
                 yield
             finally:
                 other.shutdown(wait=True, cancel_futures=True)
-        self._read = {each: ahead for each, ahead in read.items() if not ahead.cancelled()}
+        self._read = kept | {each: ahead for each, ahead in read.items() if not ahead.cancelled()}
 
     def _read_one(self, wanted: Wanted, budget: "_Budget") -> Batch | None:
         """None where nothing was read: there is enough, a read before failed, or the log had no more just now."""
@@ -65,15 +68,24 @@ class ReadAhead:
             return None
         budget.used_up = True  # if this one fails, the others would wait as long for the same
         batch = self._log.read(wanted.partition, wanted.offset, wanted.limit)
-        budget.records -= len(batch.records)
-        budget.bytes -= sum(len(record.body) for record in batch.records)
-        budget.used_up = budget.records <= 0 or budget.bytes <= 0
+        budget.count(batch)
         return batch if batch.records else None
 
 
-class _Budget(Struct):
+def _is_batch(ahead: Future[Batch | None]) -> bool:
+    return ahead.exception() is None and ahead.result() is not None
+
+
+class _Budget:
     """What may still be read ahead."""
 
-    records: int
-    bytes: int
-    used_up: bool = False
+    def __init__(self, records: int, size_bytes: int) -> None:
+        self._records = records
+        self._bytes = size_bytes
+        self.used_up = False
+
+    def count(self, batch: Batch | None) -> None:
+        if batch is not None:
+            self._records -= len(batch.records)
+            self._bytes -= sum(len(record.body) for record in batch.records)
+        self.used_up = self._records <= 0 or self._bytes <= 0

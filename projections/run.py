@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Final
 
@@ -206,13 +206,16 @@ class Worker:
             self._apply(store, batches, ())
         return worked or bool(batches)
 
-    def _apply(self, store: Store, batches: dict[int, Batch], still_due: Iterable[Wanted]) -> None:
-        """Projects these, and reads meanwhile what will be asked for next: what is due yet, and what follows these."""
-        beside = self._ahead.beside(
-            (*still_due, *(Wanted(at, batch.next_offset, self._batch_records) for at, batch in batches.items()))
-        )
+    def _apply(self, store: Store, batches: dict[int, Batch], still_due: Collection[Wanted]) -> None:
+        """Projects these, and reads meanwhile what will be asked for next: what is due yet, then each partition on."""
+        offsets = {at: checkpoint.next_offset for at, checkpoint in store.checkpoints.items()}
+        offsets |= {at: batch.next_offset for at, batch in batches.items()}
+        for wanted in still_due:
+            del offsets[wanted.partition]
+        following = (Wanted(at, offset, self._batch_records) for at, offset in offsets.items())
         worth_it = sum(len(batch.records) for batch in batches.values()) >= WORTH_READING_AHEAD_RECORDS
-        with beside if worth_it else nullcontext(), _collector_at_rest():
+        beside = self._ahead.beside((*still_due, *following)) if worth_it else nullcontext()
+        with beside, _collector_at_rest():
             began = time.perf_counter()
             applied = store.apply(batches)
             seconds = time.perf_counter() - began

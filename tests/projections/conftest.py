@@ -5,6 +5,7 @@ from typing import Protocol
 
 import pytest
 
+from projections import run
 from tests.postgres import database, postgres
 from tests.projections.chain import Life, TestChain
 
@@ -15,6 +16,11 @@ class MakeChain(Protocol):
     """Makes a chain with its log in a file of this name."""
 
     def __call__(self, name: str, life: Life, *, partitions: int = 3, magic: int = 42) -> TestChain: ...
+
+
+@pytest.fixture(autouse=True)
+def _read_ahead_however_short_a_chain_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "WORTH_READING_AHEAD_RECORDS", 1)
 
 
 @pytest.fixture
