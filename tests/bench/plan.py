@@ -20,6 +20,7 @@ class Plan(Struct, frozen=True):
     log_steps: int = 400  # of 500 events each
     projection_days: int = 600
     rebuild_events: int = 1_000_000
+    rebuild_seconds: float = 900.0  # no more than this, however slow the machine
     timeline_readings: int = 10_000_000
     rollback_days: int = 70
     rollbacks: tuple[tuple[int, int], ...] = ((1, 200), (432, 20), (2_160, 8))  # depth, and how often
