@@ -13,6 +13,7 @@ from indexer.log.sqlite import SqliteLog
 from tests.bench.kafka import bare_read
 from tests.bench.plan import Plan
 from tests.bench.projecting import READ_RECORDS, Times, devnet_log, project
+from tests.bench.rebuilding import write_copies
 from tests.bench.report import Goal, Section, Value, ratio
 from tests.kafka import cluster, new_log
 
@@ -22,8 +23,9 @@ def measure(plan: Plan) -> Section:
     with tempfile.TemporaryDirectory(prefix="cellwitness-bench-") as name, cluster(Path(name) / "kafka") as brokers:
         folder = Path(name)
         folder.chmod(0o711)
-        path = folder / "events.db"
-        events = devnet_log(path, plan.projection_days)
+        small, path = folder / "small.db", folder / "events.db"
+        copies = -(-plan.kafka_events // devnet_log(small, plan.projection_days))
+        events = write_copies(small, path, copies)
         place = place_from_url(new_log(brokers.bootstrap, "devnet"))
         with closing(SqliteLog(path)) as source, closing(KafkaLog(place, KafkaSettings())) as target:
             copy_log(source, target)
