@@ -41,6 +41,7 @@ SELECT height, transaction_index, event_index, slot, block, time, fact, event_id
  ORDER BY height DESC, transaction_index DESC, event_index DESC LIMIT %(lines)s;
 
 -- count_events --
+-- Of nothing but what its index holds.
 SELECT count(*) AS events FROM events
  WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known};
 

@@ -182,7 +182,6 @@ def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
         holds = msgspec.convert(position[0] | {"as_of_slot": as_of_slot}, Holds)
         events = asked["events"].fetchall()[::-1]
         shown = events if part.lines is None else events[max(len(events) - part.lines, 0) :]
-        earlier = len(events) - len(shown)
         if as_of_slot is None:
             battery = asked["battery"].fetchone()
             course, lives = asked["course"].fetchall(), asked["lives"].fetchall()
@@ -196,11 +195,11 @@ def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
         counts, bounding, alerts = (asked[name].fetchall() for name in ("count_verdicts", "of_the_operator", "alerts"))
         if as_of_slot is None:
             readings, commitments = about["readings"].fetchall(), about["commitments"].fetchall()
-            if part.lines == len(shown):
-                earlier = ask("count_events").fetchall()[0]["events"] - len(shown)
+            in_all = sum(row["events"] for row in asked["count_events"])
         else:
             readings, commitments = course, lives
-        bodies = {row["fact"]: row["body"] for row in (*shown, *about["minted_at"])}
+            in_all = len(events)
+        bodies = {row["fact"]: row["body"] for row in (*shown, *about.get("minted_at", ()))}
         said = _Said(
             _by_fact(readings),
             commitments,
@@ -218,13 +217,14 @@ def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
         _lines(shown, holds, said, slots),
         summary(battery, course, lives, counts),
         alerts,
-        earlier,
+        in_all - len(shown),
         [row["soh_bp"] for row in effective_of(course) if row["soh_bp"] is not None],
     )
 
 
 _FIRST: Final = (
     *("checkpoint", "battery", "events", "course", "lives", "count_verdicts", "of_the_operator", "alerts"),
+    "count_events",
 )
 """What is asked at once, without waiting for an answer."""
 
@@ -256,13 +256,15 @@ class _Questions:
         answered = {row["commitment"] for row in course if row["fact"] in here}
         heights = [row["height"] for row in lives if row["fact"] in answered - here]
         facts = None if part.lines is None else [bytes.fromhex(fact) for fact in here | answered if fact]
-        return {
+        about = {
             "readings": self("readings", facts=facts),
             "commitments": self("commitments", facts=facts),
             "verdicts": self("verdicts", facts=facts, checks=part.checks),
             "findings": self("findings", facts=facts),
-            "minted_at": self("minted_at", heights=heights),
         }
+        if heights:
+            about["minted_at"] = self("minted_at", heights=heights)
+        return about
 
 
 @cache
