@@ -191,7 +191,7 @@ class Worker:
         worked = False
         # What is furthest behind comes first: answers hold at the least step of all.
         in_turn = sorted(store.checkpoints.values(), key=lambda each: (each.last_step, each.partition))
-        due = [Wanted(each.partition, each.next_offset, self._batch_records) for each in in_turn]
+        due = [self._wanted(each.partition, each.next_offset) for each in in_turn]
         for at, wanted in enumerate(due):
             batch = self._ahead.read(wanted)
             if batch.records:
@@ -206,13 +206,17 @@ class Worker:
             self._apply(store, batches, ())
         return worked or bool(batches)
 
+    def _wanted(self, partition: int, offset: int) -> Wanted:
+        """What is asked of the log for a partition, now or later."""
+        return Wanted(partition, offset, self._batch_records)
+
     def _apply(self, store: Store, batches: dict[int, Batch], still_due: Collection[Wanted]) -> None:
         """Projects these, and reads meanwhile what will be asked for next: what is due yet, then each partition on."""
         offsets = {at: checkpoint.next_offset for at, checkpoint in store.checkpoints.items()}
         offsets |= {at: batch.next_offset for at, batch in batches.items()}
         for wanted in still_due:
             del offsets[wanted.partition]
-        following = (Wanted(at, offset, self._batch_records) for at, offset in offsets.items())
+        following = (self._wanted(at, offset) for at, offset in offsets.items())
         worth_it = sum(len(batch.records) for batch in batches.values()) >= WORTH_READING_AHEAD_RECORDS
         beside = self._ahead.beside((*still_due, *following)) if worth_it else nullcontext()
         with beside, _collector_at_rest():
