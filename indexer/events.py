@@ -175,6 +175,7 @@ class ReportingAccountClosed(Event, frozen=True, kw_only=True, omit_defaults=Tru
     """A thread token was burned."""
 
     quantity: int
+    inputs: tuple[OutputRef, ...] = ()  # spent: among them the account; empty where an earlier version wrote the event
     required_signers: tuple[Hash28, ...] = ()
     witnesses: tuple[Hash28, ...] = ()
 

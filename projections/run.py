@@ -4,7 +4,7 @@ import gc
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Final
 
 import structlog
@@ -18,6 +18,7 @@ from projections.errors import OwnershipLost
 from projections.judging import Judging
 from projections.migrate import migrate
 from projections.parked import parked_totals
+from projections.read_ahead import ReadAhead, Wanted
 from projections.sharing import Membership
 from projections.status import consistent_step
 from projections.store import PROJECTION, Applied, Checkpoint, Store, identity_of
@@ -31,6 +32,9 @@ SWITCH_SECONDS: Final = 0.001
 """Between two threads at work, a fifth of Python's own: the one that feeds PostgreSQL needs little time, and soon. Less
 still is spent on changing between them.
 """
+
+WORTH_READING_AHEAD_RECORDS: Final = 500
+"""In a transaction. With fewer the worker is at the log's end, where nothing is to be read yet."""
 
 PAUSE_SECONDS: Final = (0.05, 5.0)  # first and longest wait after a fault
 WAIT_SECONDS: Final = 0.5  # for the log to grow; also how late a stop is noticed
@@ -80,6 +84,7 @@ class Worker:
         self._partitions = partitions
         self._schema = schema
         self._batch_records = batch_records
+        self._ahead = ReadAhead(source, most_records=batch_records)
         self._judging = judging
         self._report = progress
         self._stop = stop
@@ -191,28 +196,43 @@ class Worker:
         batches: dict[int, Batch] = {}
         records = 0
         worked = False
-        # Some of each: while PostgreSQL is at work on one partition's rows, the next one is folded.
-        share = max(self._batch_records // max(len(store.checkpoints), 1), 1)
+        share = self._share_of_each(store)
         # What is furthest behind comes first: answers hold at the least step of all.
-        for partition, checkpoint in sorted(store.checkpoints.items(), key=lambda each: (each[1].last_step, each[0])):
-            batch = self._log.read(partition, checkpoint.next_offset, share)
+        in_turn = sorted(store.checkpoints.values(), key=lambda each: (each.last_step, each.partition))
+        due = [Wanted(each.partition, each.next_offset, share) for each in in_turn]
+        for at, wanted in enumerate(due):
+            batch = self._ahead.read(wanted)
             if batch.records:
-                batches[partition] = batch
+                batches[wanted.partition] = batch
                 records += len(batch.records)
             if records >= self._batch_records:
-                self._apply(store, batches)
+                self._apply(store, batches, due[at + 1 :])
                 batches, records, worked = {}, 0, True
                 if self._stop() or self._membership.due():
                     return True
         if batches:
-            self._apply(store, batches)
+            self._apply(store, batches, ())
         return worked or bool(batches)
 
-    def _apply(self, store: Store, batches: dict[int, Batch]) -> None:
-        began = time.perf_counter()
-        with _collector_at_rest():
+    def _share_of_each(self, store: Store) -> int:
+        """Records of one partition in a transaction: of each some, so that one is folded while another is written."""
+        return max(self._batch_records // max(len(store.checkpoints), 1), 1)
+
+    def _apply(self, store: Store, batches: dict[int, Batch], still_due: Collection[Wanted]) -> None:
+        """Projects these, and reads meanwhile what will be asked for next: what is due yet, then each partition on."""
+        share = self._share_of_each(store)
+        offsets = {at: checkpoint.next_offset for at, checkpoint in store.checkpoints.items()}
+        offsets |= {at: batch.next_offset for at, batch in batches.items()}
+        for wanted in still_due:
+            del offsets[wanted.partition]
+        following = (Wanted(at, offset, share) for at, offset in offsets.items())
+        worth_it = sum(len(batch.records) for batch in batches.values()) >= WORTH_READING_AHEAD_RECORDS
+        beside = self._ahead.beside((*still_due, *following)) if worth_it else nullcontext()
+        with beside, _collector_at_rest():
+            began = time.perf_counter()
             applied = store.apply(batches)
-        self._busy_seconds += (seconds := time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+        self._busy_seconds += seconds
         total = self._applied
         last = max((each for each in (applied.last, total.last) if each), key=lambda each: each.step, default=None)
         self._applied = Applied(

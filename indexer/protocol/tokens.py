@@ -38,7 +38,7 @@ def passport_facts(view: TransactionView) -> Iterator[ChainEvent]:
         token = tokens[name]
         if token is not None and token.role == "thread" and quantity < 0:
             yield ReportingAccountClosed(
-                **view.where, **view.signers, battery_key=token.battery_key, quantity=-quantity
+                **view.where, **view.signers, battery_key=token.battery_key, quantity=-quantity, inputs=view.inputs
             )
     _refuse_astray(view, held, tokens)
     _refuse_burned(view, minted, tokens)

@@ -108,7 +108,12 @@ def with_account(standing: Standing, event: ReportingAccountUpdated) -> Standing
 
 
 def without_account(standing: Standing, event: ReportingAccountClosed) -> Standing:
-    """A thread token was burned. Of several accounts no event says which: all stay, as none of them harms."""
+    """A thread token was burned: that of the account that was spent. Where none that is known was, nothing says of
+    several accounts which: all stay, as none of them harms.
+    """
+    left = tuple(each for each in standing.accounts if each.output not in event.inputs)
+    if len(left) < len(standing.accounts):
+        return replace(standing, accounts=left)
     return standing if event.quantity < len(standing.accounts) else replace(standing, accounts=())
 
 

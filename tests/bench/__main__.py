@@ -39,22 +39,26 @@ def kafka_is_to_be_had() -> bool:
     return bool(shutil.which("java") and shutil.which("mvn"))
 
 
-def projections(plan: Plan) -> Iterator[Section]:
-    """Of all that they do, one part after another."""
-    yield projecting.measure(plan)
+def kafka_projection(plan: Plan) -> Iterator[Section]:
     if kafka_is_to_be_had():
         yield kafka_projecting.measure(plan)
-    yield rolling_back.measure(plan)
-    yield timelines.measure(plan)
-    yield rebuilding.measure(plan)
 
+
+PROJECTIONS: Final[dict[str, Callable[[Plan], Iterable[Section]]]] = {
+    "projection": lambda plan: [projecting.measure(plan)],
+    "projection-from-kafka": kafka_projection,
+    "rollback": lambda plan: [rolling_back.measure(plan)],
+    "timeline": lambda plan: [timelines.measure(plan)],
+    "rebuild": lambda plan: [rebuilding.measure(plan)],
+}
+"""Of all that they do, one part after another: ``--only projections`` is these."""
 
 SECTIONS: Final[dict[str, Callable[[Plan], Iterable[Section]]]] = {
     "follow": following.measure,
     "whole": lambda plan: [whole.measure(plan)],
     "log": lambda plan: [log_speed.measure(plan)],
     "memory": lambda plan: [memory.measure(plan)],
-    "projections": projections,
+    **PROJECTIONS,
     "sharing": lambda plan: [sharing.measure(plan)],
     "pages": lambda plan: [pages.measure(plan)],
     "live": lambda plan: [live.measure(plan)],
@@ -66,7 +70,9 @@ SECTIONS: Final[dict[str, Callable[[Plan], Iterable[Section]]]] = {
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     arguments.add_argument("--quick", action="store_true", help="seconds instead of minutes: shows that it runs")
-    arguments.add_argument("--only", action="append", choices=[*SECTIONS], help="only this section; may be repeated")
+    arguments.add_argument(
+        "--only", action="append", choices=[*SECTIONS, "projections"], help="only this section; may be repeated"
+    )
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file as well")
     arguments.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables to this file as well")
     chosen = arguments.parse_args()
@@ -80,7 +86,7 @@ def main() -> None:
     # The bench holds far more than a follower does, which the collector would search again and again while ours works.
     gc.collect()
     gc.freeze()
-    for name in chosen.only or SECTIONS:
+    for name in _names(chosen.only or SECTIONS):
         if name == "kafka" and not chosen.only and not kafka_is_to_be_had():
             progress.print("left out: kafka, which needs Java 17 and Maven")
             continue
@@ -96,6 +102,11 @@ def main() -> None:
         chosen.json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
     if chosen.markdown:
         chosen.markdown.write_text(markdown(report))
+
+
+def _names(asked: Iterable[str]) -> Iterator[str]:
+    for name in asked:
+        yield from PROJECTIONS if name == "projections" else [name]
 
 
 if __name__ == "__main__":

@@ -50,6 +50,20 @@ def test_a_timeline_names_the_battery_its_events_and_where_they_hold(tables: str
         assert word in shown.stdout
 
 
+def test_a_person_is_shown_the_newest_events_and_told_of_the_others(tables: str) -> None:
+    whole = json.loads(run("timeline", NAME, "--db", tables, "--json").stdout)
+    assert whole["earlier"] == 0
+    newest = json.loads(run("timeline", NAME, "--db", tables, "--json", "--newest", "3").stdout)
+    assert newest["lines"] == whole["lines"][-3:]
+    assert newest["earlier"] == len(whole["lines"]) - 3
+    shown = run("timeline", NAME, "--db", tables, "--newest", "3")
+    assert f"{newest['earlier']} earlier events are not shown: --all shows them" in shown.stdout
+    everything = run("timeline", NAME, "--db", tables, "--all")
+    assert "not shown" not in everything.stdout
+    assert len(everything.stdout) > len(shown.stdout)
+    assert run("timeline", NAME, "--db", tables, "--all", "--newest", "3").returncode == 2
+
+
 @pytest.mark.parametrize("name", [NAME, battery_id(0).hex(), key_of(battery_id(0))])
 def test_a_battery_is_found_by_text_hex_and_key(tables: str, name: str) -> None:
     found = json.loads(run("timeline", name, "--db", tables, "--json").stdout)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import pytest
 
+from projections import run
 from tests.postgres import database, postgres
 from tests.projections.chain import Life, TestChain
 
@@ -21,6 +22,11 @@ class MakeChain(Protocol):
 def _little_work_is_worth_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chains of tests are short: some of their transactions go either way."""
     monkeypatch.setattr("projections.store.WORTH_A_THREAD_RECORDS", 20)
+
+
+@pytest.fixture(autouse=True)
+def _read_ahead_however_short_a_chain_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "WORTH_READING_AHEAD_RECORDS", 1)
 
 
 @pytest.fixture
