@@ -214,6 +214,7 @@ class Store:
             folded, aside = fold_parking(with_markers(records), self._known(records), {}, self._judging, refused)
             still = {each.record.id for each in aside.parked}
             self._write(partition, folded, steps=False)
+            self._connection.execute(QUERIES["forget_counts"])
             handled = [each.id for each in records if each.id not in still]
             end_parked(self._connection, partition, handled, "handled")
             tell_reasons(self._connection, partition, aside.parked)

@@ -1,0 +1,1 @@
+-- Held free for others.
