@@ -4,6 +4,7 @@ from typing import Final
 
 from consumers.dashboard import api, api_fleet
 from consumers.dashboard.endpoints import AtMoment, Endpoint, Paged
+from consumers.dashboard.layout import Section
 from consumers.dashboard.pages.alerts import alerts, one_alert
 from consumers.dashboard.pages.batteries import batteries
 from consumers.dashboard.pages.battery import battery
@@ -45,7 +46,7 @@ NEEDS: Final[dict[str, frozenset[Data]]] = {
 RECORDED: Final = frozenset(("/queries/{query}",))
 """Pages that write down themselves what was asked: on a connection that may add to the record."""
 
-KEPT: Final = frozenset(("/", "/batteries"))
+KEPT: Final[dict[str, Section]] = {"/": "fleet", "/batteries": "batteries"}
 """Pages over a whole fleet that are the same for everybody who may see them: made once a step, see kept.py."""
 
 ENDPOINTS: Final = (

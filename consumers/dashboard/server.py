@@ -19,9 +19,10 @@ from consumers.dashboard.endpoints import Ask, AtMoment, Endpoint, read_body, re
 from consumers.dashboard.feed import Feed
 from consumers.dashboard.gate import Asker, problem_response
 from consumers.dashboard.kept import PageKeeper
-from consumers.dashboard.layout import Frame, Layout, Page, Viewer
+from consumers.dashboard.layout import Frame, Layout, Page, Section, Viewer
 from consumers.dashboard.moment import NOW, PARAMETERS, Moment, asked_at, read_moment
 from consumers.dashboard.packing import packed
+from consumers.dashboard.pages.waiting import waiting_page
 from consumers.dashboard.people import Right, TokenFile
 from consumers.dashboard.problems import Refused, refused
 from consumers.dashboard.sessions import Session, Sessions, is_csrf_of
@@ -94,9 +95,17 @@ def viewer_of(asker: Asker, parts: Parts) -> Viewer:
 
 
 def page_handler(
-    parts: Parts, make: PageMaker, *, needs: frozenset[Data] | None = None, recorded: bool = False, kept: bool = False
+    parts: Parts,
+    make: PageMaker,
+    *,
+    needs: frozenset[Data] | None = None,
+    recorded: bool = False,
+    kept: Section | None = None,
 ) -> Handler:
-    """A page: asked for with a moment, made in a thread on a reader's connection, put into its frame."""
+    """A page: asked for with a moment, made in a thread on a reader's connection, put into its frame.
+
+    ``kept``: it is made once for everybody and kept, and where that takes long a page says so in its place.
+    """
 
     async def handle(request: Request) -> Response:
         asker = asker_of(request)
@@ -112,16 +121,21 @@ def page_handler(
                 )
         viewer = viewer_of(asker, parts)
 
+        def stands_at() -> int:
+            mark = parts.feed.freshness.mark
+            return mark.step if mark else -1
+
         def make_for_all() -> tuple[Page, Holds]:
             with parts.tables.patient() as connection:
                 holds = where(connection, moment)[1]
                 return make(parts.layout, connection, moment, query, viewer), holds
 
-        def find_kept() -> tuple[Page, Holds]:
-            mark = parts.feed.freshness.mark
-            found = parts.keeper.get(
-                f"{request.url.path}?{request.url.query}", mark.step if mark else None, make_for_all
-            )
+        def find_kept() -> tuple[Page, Holds] | None:
+            # What was known after a step stays as it was. What the chain says up to a slot a rollback may change.
+            step = None if moment.as_of_step is not None else stands_at()
+            found = parts.keeper.get(f"{request.url.path}?{request.url.query}", step, make_for_all)
+            if found is None:
+                return None
             what = Asked(what=f"page {make.__name__}", parameters=query, moment=asked_at(moment))
             with parts.tables.recording() as connection:
                 note(connection, asker, what, found.holds)
@@ -137,8 +151,14 @@ def page_handler(
                     note(connection, asker, Asked(what=what, parameters=query, moment=asked_at(moment)), holds)
                 return page, holds
 
-        page, holds = await run_in_threadpool(find_kept if kept else work)
-        return html(request, parts, page, holds, moment=moment)
+        if kept is None:
+            page, holds = await run_in_threadpool(work)
+            return html(request, parts, page, holds, moment=moment)
+        found = await run_in_threadpool(find_kept)
+        if found is None:
+            page, holds = waiting_page(parts.layout, kept, moment), Holds(stands_at())
+            return html(request, parts, page, holds, moment=moment, status=HTTPStatus.ACCEPTED)
+        return html(request, parts, *found, moment=moment)
 
     return handle
 
