@@ -31,6 +31,14 @@ INSERT INTO findings (deployment, battery_key, fact, rule, number, rule_version,
 SELECT 'test', key, fact, 'R07', 0, 1, 1, 'warning', fact, fact, slot, slot, sha256('b'), time, '{}', '{}', 1
   FROM many WHERE r %% 9 = 0;
 
+-- alerts --
+INSERT INTO alerts (alert, deployment, battery_key, rule, severity, findings, first_fact, first_slot, first_height, first_block,
+                    first_time, last_fact, last_slot, last_height, last_block, last_time, known_from_step)
+SELECT substring(sha256(key || 'R07'::bytea) FOR 10), 'test', key, 'R07', 'warning', count(*),
+       (array_agg(fact ORDER BY slot))[1], min(slot), min(slot), sha256('b'), min(time),
+       (array_agg(fact ORDER BY slot DESC))[1], max(slot), max(slot), sha256('b'), max(time), 1
+  FROM many WHERE r %% 9 = 0 GROUP BY key;
+
 -- commitments --
 INSERT INTO commitments (deployment, battery_key, fact, transaction, output_index, token_name, user_pkh, status, slot,
                          height, block, time, ended_how, ended_fact, ended_transaction, ended_slot, ended_height, age_slots,
