@@ -24,7 +24,7 @@ from tests.projections.chain import Life, walk
 from tests.projections.conftest import MakeChain
 from tests.projections.judged_chain import DevnetLife, judging
 from tests.projections.tables import project
-from tests.projections.test_parking import a_fold_that_fails, poisoned
+from tests.projections.test_parking import a_fold_that_fails
 
 _FILES = itertools.count()
 
@@ -105,10 +105,11 @@ def test_what_is_written_into_the_past_is_counted_from_nothing(
     postgres: EmbeddedPostgres, make_chain: MakeChain
 ) -> None:
     """Parked events that are handled after all come into the steps that they belong to, which were counted without."""
-    chain = make_chain("log.db", Life(1, 3))
-    walk(chain, 30)
+    chain = make_chain("log.db", Life(5, 4))
+    for _ in range(25):
+        chain.forward(chain.make(1, 3))
     url = fresh_database(postgres)
-    with a_fold_that_fails(poisoned):
+    with a_fold_that_fails(lambda fact: fact.height == 8):
         project(chain.log, url)
     step = chain.end.spine.step
     with connect(url) as connection:
