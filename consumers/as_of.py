@@ -28,7 +28,7 @@ class Refolded(Struct, frozen=True):
     """Rows of a battery as they stood when the chain had come to a slot, as JSON can say them."""
 
     battery: dict[str, Any]
-    readings: dict[str, dict[str, Any]]  # by fact
+    readings: list[dict[str, Any]]  # in the chain's order
     commitments: list[dict[str, Any]]
 
 
@@ -49,7 +49,7 @@ def step_known_at(connection: Connection, moment: datetime) -> int:
 
 
 def refold(events: Iterable[dict[str, Any]]) -> Refolded | None:
-    """Folds a battery's events, rows of the query ``events``, in their order. None where there are none.
+    """Folds a battery's events, plain rows of the query ``events``, in the chain's order. None where there are none.
 
     A row in the tables says what is true at the chain's end. What it said at a slot is the fold of the events up to it.
     """
@@ -67,17 +67,10 @@ def refold(events: Iterable[dict[str, Any]]) -> Refolded | None:
                 readings[said["fact"]] = said
             elif put.table == COMMITMENTS:
                 commitments[said["fact"]] = said
-    return None if battery is None else Refolded(battery, readings, list(commitments.values()))
+    return None if battery is None else Refolded(battery, list(readings.values()), list(commitments.values()))
 
 
 def _fact(row: dict[str, Any]) -> Fact:
-    event_id = row["event_id"].hex()
-    return Fact(
-        decode_body(row["body"], f"event {event_id} in the tables"),
-        row["fact"].hex(),
-        event_id,
-        row["slot"],
-        row["height"],
-        row["block"].hex(),
-        row["time"].isoformat().replace("+00:00", "Z"),
-    )
+    event_id = row["event_id"]
+    event = decode_body(row["body"], f"event {event_id} in the tables")
+    return Fact(event, row["fact"], event_id, row["slot"], row["height"], row["block"], row["time"])

@@ -88,15 +88,28 @@ def life_of(commitment: Row, slot: int | None) -> Life:
     return status
 
 
-def age_of(reading: Row, commitment: Row, minted: Mapping[str, Any], slots: Mapping[str, tuple[int, str]]) -> Row:
+class Output(Struct, frozen=True, gc=False):
+    """Of an output that a transaction took: whose it was."""
+
+    transaction: str
+
+
+class Minted(Struct, frozen=True, gc=False):
+    """Of a commitment's event: what must have been there before it."""
+
+    inputs: list[Output] = []
+    references: list[Output] = []
+
+
+def age_of(reading: Row, commitment: Row, minted: Minted, slots: Mapping[str, tuple[int, str]]) -> Row:
     """How old a reading may have been when its block was made, as an interval in slots.
 
     A transaction's id can be computed before it is published, so the challenge proves no moment. A reading is at least
-    as young as the commitment's newest input or reference that somebody else made: here, the operator. ``minted`` is
+    as young as the commitment's newest input or reference that somebody else made: here, the operator. ``minted`` is of
     the commitment's event; ``slots`` are the battery's transactions, id -> slot and kind of event.
     """
-    outputs = (*minted.get("inputs", ()), *minted.get("references", ()))
-    known = [slots[each["transaction"]] for each in outputs if each["transaction"] in slots]
+    outputs = (*minted.inputs, *minted.references)
+    known = [slots[each.transaction] for each in outputs if each.transaction in slots]
     bounds = [slot for slot, kind in known if kind in OF_THE_OPERATOR]
     claimed = commitment["claimed_slot"]
     return {
@@ -108,16 +121,24 @@ def age_of(reading: Row, commitment: Row, minted: Mapping[str, Any], slots: Mapp
     }
 
 
+def effective_of(readings: Iterable[Row]) -> list[Row]:
+    """Those that took effect: not rejected, and on an account that proves what it is."""
+    return [each for each in readings if not each["rejected"] and not each["account_unproven"]]
+
+
 def summary(battery: Row, readings: list[Row], commitments: Iterable[Row], verdicts: Iterable[Row]) -> Summary:
-    """``readings`` in the chain's order; commitments with their ``life``."""
-    judged = list(verdicts)
+    """``readings`` in the chain's order; commitments with their ``life``; of four verdicts how many ``readings``."""
+    judged = {name: Counter[str]() for name in VERDICTS}
+    for row in verdicts:
+        for name, counter in judged.items():
+            counter[row[name]] += row["readings"]
     soh = (battery["metadata"] or {}).get("soh_bp")
-    effective = [each for each in readings if not each["rejected"] and not each["account_unproven"]]
+    effective = effective_of(readings)
     key = battery["bms_public_key"]
     return Summary(
         counters=counted(readings),
         rewards_lovelace=sum(each["reward_lovelace"] or 0 for each in readings),
-        verdicts={name: dict(Counter(each[name] for each in judged)) for name in VERDICTS} if judged else {},
+        verdicts={name: dict(counter) for name, counter in judged.items() if counter},
         commitments=dict(Counter(each["life"] for each in commitments)),
         passport_soh_bp=soh if type(soh) is int else None,
         last_soh_bp=battery["last_soh_bp"],

@@ -29,27 +29,71 @@ SELECT step, slot, height, block, final_height, tip_height FROM steps WHERE step
 SELECT step FROM steps WHERE known_at <= %(moment)s ORDER BY known_at DESC, step DESC LIMIT 1;
 
 -- events --
-SELECT height, transaction_index, event_index, slot, block, time, fact, event_id, incarnation, type, transaction, body,
+-- The newest first. A reading's body is most of what an event takes, so it can be had of the newest lines alone.
+SELECT height, transaction_index, event_index, slot, block, time, fact, event_id, incarnation, type, transaction,
+       CASE WHEN type NOT IN ('reading_submitted', 'reading_rejected')
+                 OR row_number() OVER (ORDER BY height DESC, transaction_index DESC, event_index DESC)
+                    <= coalesce(%(bodies)s::bigint, 9223372036854775807)
+            THEN body END AS body,
        known_from_step
   FROM events WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
    AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)
+ ORDER BY height DESC, transaction_index DESC, event_index DESC LIMIT %(lines)s;
+
+-- count_events --
+SELECT count(*) AS events FROM events
+ WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known};
+
+-- of_the_operator --
+-- Transactions that a reading's age is bounded by: few, and found by an index of their own.
+SELECT transaction, slot, type FROM events
+ WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+   AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)
+   AND type IN ('passport_registered', 'passport_updated', 'reporting_account_updated', 'reporting_account_closed');
+
+-- minted_at --
+-- The events of commitments that were minted before the lines that are shown.
+SELECT fact, body FROM events
+ WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+   AND height = ANY (%(heights)b::bigint[]) AND type = 'commitment_minted';
+
+-- course --
+-- Of every reading what sums are made of.
+SELECT fact, commitment, slot, rejected, account_unproven, public_key, payload_sha256, soh_bp, counter, counter_kind,
+       counter_delta, reward_lovelace
+  FROM readings WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
  ORDER BY height, transaction_index, event_index;
 
+-- lives --
+-- Of every commitment what its life follows from.
+SELECT fact, height, status, slot, max_age_slots
+  FROM commitments WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known};
+
 -- readings --
-SELECT * FROM readings WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known};
+-- {of}, here and below: of all lines, or of those that are shown.
+SELECT * FROM readings WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known} AND {of};
 
 -- commitments --
-SELECT * FROM commitments WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known};
+-- Minted, ended or answered there.
+SELECT * FROM commitments WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+   AND ({of} OR ended_fact = ANY (%(facts)b));
+
+-- count_verdicts --
+SELECT ledger, crypto, binding, plausibility, count(*) AS readings
+  FROM verdicts WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+   AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)
+ GROUP BY ledger, crypto, binding, plausibility;
 
 -- verdicts --
+-- {checks}: the checks, where they are asked for.
 SELECT fact, rule_set, ledger, crypto, binding, plausibility, ledger_reasons, crypto_reasons, binding_reasons,
-       plausibility_reasons, public_key, signed, quarantined, rules_not_assessable, checks
-  FROM verdicts WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+       plausibility_reasons, public_key, signed, quarantined, rules_not_assessable{checks}
+  FROM verdicts WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known} AND {of}
    AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s);
 
 -- findings --
 SELECT fact, rule, number, rule_version, rule_set, severity, event_id, transaction, "values", thresholds
-  FROM findings WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+  FROM findings WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known} AND {of}
    AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)
  ORDER BY rule, number;
 

@@ -95,11 +95,6 @@ def _fate(commitment: dict[str, Any] | None) -> Iterator[str]:
     yield f"{commitment['life']}{age}"
 
 
-def took_effect(reading: dict[str, Any]) -> bool:
-    """Whether a reading moves anything: it was not rejected, and its account proves what it is."""
-    return not reading["rejected"] and not reading["account_unproven"]
-
-
 def claimed(value: int | None) -> str:
     """A claimed integer: one of thousands of digits must not fill the screen."""
     if value is None:

@@ -4,10 +4,11 @@ Reads, never writes.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final, Literal, LiteralString
 
 import msgspec
@@ -15,8 +16,9 @@ from msgspec import Raw, Struct
 from psycopg import Cursor, sql
 from psycopg.rows import dict_row
 
-from consumers.as_of import Refolded, refold
-from consumers.lives import Summary, age_of, life_of, summary
+from consumers.as_of import refold
+from consumers.lives import Minted, Row, Summary, age_of, effective_of, life_of, summary
+from consumers.plain_rows import plain_cursor
 from indexer.errors import Retryable
 from projections.database import Connection, load_queries
 from projections.errors import SchemaMismatch, translated
@@ -34,6 +36,9 @@ _AFTER_STEP: Final = sql.SQL(
     "known_from_step <= %(step)s AND (known_until_step IS NULL"
     " OR (known_until_step IS NOT NULL AND known_until_step > %(step)s))"
 )
+
+NEWEST_LINES: Final = 50
+"""Of a long timeline what a person is shown first."""
 
 Finality = Literal["pending", "confirmed", "final"]
 
@@ -75,12 +80,12 @@ class Line(Struct, frozen=True):
     fact: str
     finality: Finality
     known_from_step: int
-    event: Raw  # JSON, as in the log
+    event: Raw  # JSON, as in the log; null where it was not asked for
     reading: dict[str, Any] | None = None
     commitment: dict[str, Any] | None = None  # minted here
     ended: list[dict[str, Any]] = []  # commitments that ended here
     age: dict[str, Any] | None = None  # of a reading: an interval, see lives.age_of
-    verdict: dict[str, Any] | None = None  # of a reading: four results, reasons and all checks
+    verdict: dict[str, Any] | None = None  # of a reading: four results, reasons and, if asked for, all checks
     findings: list[dict[str, Any]] = []  # what rules found here
 
 
@@ -90,8 +95,23 @@ class Timeline(Struct, frozen=True):
     battery: dict[str, Any]
     holds: Holds
     lines: list[Line]
-    summary: Summary
+    summary: Summary  # of all of it, whatever lines are there
     alerts: list[dict[str, Any]]  # that stand
+    earlier: int = 0  # lines before these, which were not asked for
+    soh_bp: list[int] = []  # of the readings that took effect, those of earlier lines too; 1/100 percent
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """How much of a timeline is asked for. What nobody looks at need not be read: readings' events, with their bytes,
+    and checks are nine tenths of it.
+    """
+
+    lines: int | None = None  # the newest so many; None: all
+    bodies: int | None = None  # with readings' events of the newest so many; None: of all lines
+    checks: bool = True  # with each reading's checks
+
+
+WHOLE: Final = Part()
 
 
 def find_batteries(connection: Connection, battery: str, as_of_step: int | None = None) -> list[tuple[str, str]]:
@@ -129,13 +149,14 @@ def battery_now(connection: Connection, deployment: str, battery_key: str) -> di
     return None if row is None else plain(row)
 
 
-def read_timeline(
+def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
     connection: Connection,
     deployment: str,
     battery_key: str,
     as_of_step: int | None = None,
     *,
     as_of_slot: int | None = None,
+    part: Part = WHOLE,
 ) -> Timeline | None:
     """A battery's timeline; None where nothing is known of it.
 
@@ -143,78 +164,135 @@ def read_timeline(
     ``as_of_slot``: up to this slot of the chain, as if nothing had come after it (without alerts, which sum up all that
     was found); both together: as it was known then. Raises StepNotReached, SchemaMismatch.
     """
-    with asking(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")  # one moment for all answers
-        parameters = {"deployment": deployment, "battery_key": bytes.fromhex(battery_key), "step": as_of_step}
-        parameters["slot"] = as_of_slot
-
-        def rows(name: str) -> list[dict[str, Any]]:
-            return [plain(row) for row in cursor.execute(_query(name, as_of_step), parameters)]
-
-        position = rows("checkpoint")
+    parameters = {"deployment": deployment, "battery_key": bytes.fromhex(battery_key), "step": as_of_step}
+    # Up to a slot it takes all events to say what the rows were.
+    bounds = (None, None) if as_of_slot is not None else (part.lines, part.bodies)
+    parameters |= {"slot": as_of_slot, "lines": bounds[0], "bodies": bounds[1]}
+    with asking(), connection.pipeline(), connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")  # one moment for all answers
+        ask = _Questions(connection, parameters)
+        asked = {name: ask(name) for name in _FIRST}
+        position = asked["checkpoint"].fetchall()
         if not position:
             return None
         if as_of_step is not None:
             if as_of_step > position[0]["step"]:
                 raise StepNotReached(f"the tables hold step {position[0]['step']}, not yet {as_of_step}")
-            position = rows("step") or [{"step": as_of_step}]
+            position = ask("step").fetchall() or [{"step": as_of_step}]
         holds = msgspec.convert(position[0] | {"as_of_slot": as_of_slot}, Holds)
-        events = cursor.execute(_query("events", as_of_step), parameters).fetchall()
+        events = asked["events"].fetchall()[::-1]
+        shown = events if part.lines is None else events[max(len(events) - part.lines, 0) :]
+        earlier = len(events) - len(shown)
         if as_of_slot is None:
-            battery = rows("battery")
-            found = Refolded(battery[0], _by_fact(rows("readings")), rows("commitments")) if battery else None
+            battery = asked["battery"].fetchone()
+            course, lives = asked["course"].fetchall(), asked["lives"].fetchall()
         else:
             found = refold(events)
-        if found is None:
+            battery = found.battery if found else None
+            course, lives = (found.readings, found.commitments) if found else ([], [])
+        if battery is None:
             return None
-        chain_slot = holds.slot if as_of_slot is None else as_of_slot
+        about = ask.about(shown, course, lives, part)
+        counts, bounding, alerts = (asked[name].fetchall() for name in ("count_verdicts", "of_the_operator", "alerts"))
+        if as_of_slot is None:
+            readings, commitments = about["readings"].fetchall(), about["commitments"].fetchall()
+            if part.lines == len(shown):
+                earlier = ask("count_events").fetchall()[0]["events"] - len(shown)
+        else:
+            readings, commitments = course, lives
+        bodies = {row["fact"]: row["body"] for row in (*shown, *about["minted_at"])}
         said = _Said(
-            list(found.readings.values()),
-            [row | {"life": life_of(row, chain_slot)} for row in found.commitments],
-            _by_fact(rows("verdicts")),
-            rows("findings"),
+            _by_fact(readings),
+            commitments,
+            _by_fact(about["verdicts"].fetchall()),
+            about["findings"].fetchall(),
+            bodies,
         )
-        alerts = rows("alerts")
-    lines = _lines(events, holds, said)
-    in_order = [line.reading for line in lines if line.reading is not None]
-    numbers = summary(found.battery, in_order, said.commitments, said.verdicts.values())
-    return Timeline(found.battery, holds, lines, numbers, alerts)
+    chain_slot = holds.slot if as_of_slot is None else as_of_slot
+    for row in (*lives, *commitments):
+        row["life"] = life_of(row, chain_slot)
+    slots = {row["transaction"]: (row["slot"], row["type"]) for row in bounding}
+    return Timeline(
+        battery,
+        holds,
+        _lines(shown, holds, said, slots),
+        summary(battery, course, lives, counts),
+        alerts,
+        earlier,
+        [row["soh_bp"] for row in effective_of(course) if row["soh_bp"] is not None],
+    )
+
+
+_FIRST: Final = (
+    *("checkpoint", "battery", "events", "course", "lives", "count_verdicts", "of_the_operator", "alerts"),
+)
+"""What is asked at once, without waiting for an answer."""
 
 
 class _Said(Struct, frozen=True):
-    """What the tables say beside the events."""
+    """What the tables say of lines beside the events."""
 
-    readings: list[dict[str, Any]]
-    commitments: list[dict[str, Any]]
-    verdicts: dict[str, dict[str, Any]]  # by fact
-    findings: list[dict[str, Any]]
+    readings: dict[str, Row]  # by fact
+    commitments: list[Row]
+    verdicts: dict[str, Row]  # by fact
+    findings: list[Row]
+    bodies: dict[str, bytes]  # by fact
 
 
-def _lines(rows: Iterable[dict[str, Any]], holds: Holds, said: _Said) -> list[Line]:
-    readings = {row["fact"]: row for row in said.readings}
+class _Questions:
+    """Questions in a pipeline: each is on its way when it is made, and waits for its answer when that is fetched."""
+
+    def __init__(self, connection: Connection, parameters: dict[str, Any]) -> None:
+        self._connection = connection
+        self._parameters = parameters
+
+    def __call__(self, name: str, *, checks: bool = True, **more: Any) -> Cursor[Row]:
+        query = _question(name, self._parameters["step"] is None, more.get("facts") is None, checks)
+        return plain_cursor(self._connection).execute(query, self._parameters | more)
+
+    def about(self, shown: list[Row], course: list[Row], lives: list[Row], part: Part) -> dict[str, Cursor[Row]]:
+        """What is said of the lines that are shown."""
+        here = {row["fact"] for row in shown}
+        answered = {row["commitment"] for row in course if row["fact"] in here}
+        heights = [row["height"] for row in lives if row["fact"] in answered - here]
+        facts = None if part.lines is None else [bytes.fromhex(fact) for fact in here | answered if fact]
+        return {
+            "readings": self("readings", facts=facts),
+            "commitments": self("commitments", facts=facts),
+            "verdicts": self("verdicts", facts=facts, checks=part.checks),
+            "findings": self("findings", facts=facts),
+            "minted_at": self("minted_at", heights=heights),
+        }
+
+
+@cache
+def _question(name: str, now: bool, whole: bool, checks: bool) -> bytes:
+    query: LiteralString = _QUERIES[name]
+    of = sql.SQL("true" if whole else "fact = ANY (%(facts)b)")
+    given = {"known": _NOW if now else _AFTER_STEP, "of": of, "checks": sql.SQL(", checks" if checks else "")}
+    return sql.SQL(query).format(**given).as_bytes(None)
+
+
+def _lines(rows: list[Row], holds: Holds, said: _Said, slots: dict[str, tuple[int, str]]) -> list[Line]:
     minted = {row["fact"]: row for row in said.commitments}
     ended, findings = _by(said.commitments, "ended_fact"), _by(said.findings, "fact")
     lines: list[Line] = []
-    events: dict[str, Any] = {}  # of commitments
-    slots: dict[str, tuple[int, str]] = {}
     for row in rows:
-        body = Raw(row.pop("body"))
-        event = plain(row)
-        fact = event["fact"]
-        slots[event["transaction"]] = (event["slot"], event["type"])
-        if fact in minted:
-            events[fact] = msgspec.json.decode(body)
-        reading = readings.get(fact)
+        fact = row["fact"]
+        reading = said.readings.get(fact)
         answered = minted.get(reading["commitment"]) if reading is not None else None
+        age = None
+        if reading is not None and answered is not None:
+            age = age_of(reading, answered, _MINTED.decode(said.bodies[answered["fact"]]), slots)
         lines.append(
             Line(
-                **{name: event[name] for name in _OF_EVENT},
-                finality=holds.finality(event["height"]),
-                event=body,
+                **{name: row[name] for name in _OF_EVENT},
+                finality=holds.finality(row["height"]),
+                event=Raw(row["body"] or b"null"),
                 reading=reading,
                 commitment=minted.get(fact),
                 ended=ended.get(fact, []),
-                age=age_of(reading, answered, events[answered["fact"]], slots) if reading and answered else None,
+                age=age,
                 verdict=said.verdicts.get(fact),
                 findings=findings.get(fact, []),
             )
@@ -228,7 +306,10 @@ _OF_EVENT: Final = (
 )
 
 
-def _by_fact(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+_MINTED: Final = msgspec.json.Decoder(Minted)
+
+
+def _by_fact(rows: list[Row]) -> dict[str, Row]:
     return {row["fact"]: row for row in rows}
 
 

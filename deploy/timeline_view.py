@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from consumers.telling import ada, claimed, describe, percent, took_effect
+from consumers.telling import ada, claimed, describe, percent
 from consumers.timeline import Finality, Holds, Line, Timeline
 from deploy.text import final_words, visible
 from deploy.verdict_view import LEGEND, LETTERS, marks, remarks, summary_lines
@@ -25,13 +25,14 @@ FINALITY_STYLE: Final[dict[Finality, str]] = {"pending": "yellow", "confirmed": 
 def print_timeline(console: Console, timeline: Timeline) -> None:
     """Identity, the course of SoH, the events in the chain's order, and where all of it holds."""
     _print_identity(console, timeline)
-    effective = [line.reading for line in timeline.lines if line.reading and took_effect(line.reading)]
-    soh = [reading["soh_bp"] for reading in effective if reading["soh_bp"] is not None]
+    soh = timeline.soh_bp
     if len(soh) > 1:
         console.print(Text(f"SoH        {sparkline(soh)}  {percent(soh[0])} → {percent(soh[-1])}"))
     for alert in timeline.alerts:
         console.print(Text(f"ALERT      {alert['alert'][:10]} {alert['rule']} {alert['severity']}", "red"))
     console.print()
+    if timeline.earlier:
+        console.print(Text(f"{timeline.earlier} earlier events are not shown: --all shows them", "dim"))
     table = lines_table(console.width)
     for line in timeline.lines:
         add_line(table, line)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.lives import age_of, counted, life_of
+from consumers.lives import Minted, Output, age_of, counted, life_of
 
 KEY, OTHER = "02" + "11" * 32, "03" + "22" * 32
 
@@ -89,9 +89,9 @@ def test_a_commitment_expires_when_the_chain_has_passed_its_time(
 
 def test_only_an_input_that_the_operator_made_bounds_a_readings_age() -> None:
     """C-05: whoever made the inputs himself could make the challenge long before it was published."""
-    minted = {"inputs": [{"transaction": "own", "index": 0}], "references": [{"transaction": "ops", "index": 1}]}
+    minted = Minted([Output("own")], [Output("ops")])
     slots = {"own": (95, "reading_submitted"), "ops": (60, "passport_updated")}
     age = age_of({"slot": 120}, COMMITMENT, minted, slots)
     assert (age["least_slots"], age["most_slots"], age["most_slots_if_not_precomputed"]) == (0, 60, 20)
     assert age["claimed_slot_drift_slots"] == 10
-    assert age_of({"slot": 120}, COMMITMENT, {}, slots)["most_slots"] is None
+    assert age_of({"slot": 120}, COMMITMENT, Minted(), slots)["most_slots"] is None

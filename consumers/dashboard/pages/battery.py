@@ -19,7 +19,7 @@ from consumers.dashboard.problems import Refused
 from consumers.lives import VERDICTS, Counted
 from consumers.telling import ada, claimed, describe, percent
 from consumers.text import visible
-from consumers.timeline import Line, Timeline, read_timeline
+from consumers.timeline import WHOLE, Line, Part, Timeline, read_timeline
 from indexer.events import OwnershipTokenMoved, PassportRegistered, PassportUpdated, decode_event
 from projections.database import Connection
 from projections.rules.catalogue import RULES
@@ -76,7 +76,8 @@ def battery(layout: Layout, connection: Connection, moment: Moment, query: Mappi
     del viewer
     deployment, key = deployment_of(query), battery_key(query["battery_key"])
     step, _ = where(connection, moment)
-    timeline = read_timeline(connection, deployment, key, step, as_of_slot=moment.as_of_slot)
+    part = WHOLE if "all" in query else Part(bodies=LINES)
+    timeline = read_timeline(connection, deployment, key, step, as_of_slot=moment.as_of_slot, part=part)
     if timeline is None:
         raise Refused(
             HTTPStatus.NOT_FOUND,
