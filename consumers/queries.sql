@@ -38,11 +38,15 @@ SELECT height, transaction_index, event_index, slot, block, time, fact, event_id
        known_from_step
   FROM events WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
    AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)
+   AND (%(before_height)s::bigint IS NULL OR (height, transaction_index, event_index)
+        < (%(before_height)s::bigint, %(before_transaction)s::integer, %(before_event)s::integer))
  ORDER BY height DESC, transaction_index DESC, event_index DESC LIMIT %(lines)s;
 
 -- count_events --
 SELECT count(*) AS events FROM events
- WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known};
+ WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+   AND (%(before_height)s::bigint IS NULL OR (height, transaction_index, event_index)
+        < (%(before_height)s::bigint, %(before_transaction)s::integer, %(before_event)s::integer));
 
 -- of_the_operator --
 -- Transactions that a reading's age is bounded by: few, and found by an index of their own.
@@ -68,6 +72,13 @@ SELECT fact, commitment, slot, rejected, account_unproven, public_key, payload_s
 -- Of every commitment what its life follows from.
 SELECT fact, height, status, slot, max_age_slots
   FROM commitments WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known};
+
+-- named_keys --
+-- The keys that a battery's passports named, in the chain's order.
+SELECT encode(bms_public_key, 'hex') AS key, bms_key_alg AS algorithm, slot, time FROM passports
+ WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+   AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s) AND bms_public_key IS NOT NULL
+ ORDER BY height, transaction_index, event_index;
 
 -- readings --
 -- {of}, here and below: of all lines, or of those that are shown.

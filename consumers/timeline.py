@@ -109,6 +109,7 @@ class Part(Struct, frozen=True, kw_only=True):
     lines: int | None = None  # the newest so many; None: all
     bodies: int | None = None  # with readings' events of the newest so many; None: of all lines
     checks: bool = True  # with each reading's checks
+    before: tuple[int, int, int] | None = None  # only what came before this height, transaction and event of it
 
 
 WHOLE: Final = Part()
@@ -167,7 +168,9 @@ def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
     parameters = {"deployment": deployment, "battery_key": bytes.fromhex(battery_key), "step": as_of_step}
     # Up to a slot it takes all events to say what the rows were.
     bounds = (None, None) if as_of_slot is not None else (part.lines, part.bodies)
+    before = (None, None, None) if as_of_slot is not None or part.before is None else part.before
     parameters |= {"slot": as_of_slot, "lines": bounds[0], "bodies": bounds[1]}
+    parameters |= dict(zip(("before_height", "before_transaction", "before_event"), before, strict=True))
     with asking(), connection.pipeline(), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")  # one moment for all answers
         ask = _Questions(connection, parameters)
@@ -181,8 +184,9 @@ def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
             position = ask("step").fetchall() or [{"step": as_of_step}]
         holds = msgspec.convert(position[0] | {"as_of_slot": as_of_slot}, Holds)
         events = asked["events"].fetchall()[::-1]
-        shown = events if part.lines is None else events[max(len(events) - part.lines, 0) :]
-        earlier = len(events) - len(shown)
+        sought = events if part.before is None else [row for row in events if _place(row) < part.before]
+        shown = sought if part.lines is None else sought[max(len(sought) - part.lines, 0) :]
+        earlier = len(sought) - len(shown)
         if as_of_slot is None:
             battery = asked["battery"].fetchone()
             course, lives = asked["course"].fetchall(), asked["lives"].fetchall()
@@ -271,6 +275,11 @@ def _question(name: str, now: bool, whole: bool, checks: bool) -> bytes:
     of = sql.SQL("true" if whole else "fact = ANY (%(facts)b)")
     given = {"known": _NOW if now else _AFTER_STEP, "of": of, "checks": sql.SQL(", checks" if checks else "")}
     return sql.SQL(query).format(**given).as_bytes(None)
+
+
+def _place(row: Row) -> tuple[int, int, int]:
+    """Of an event on the chain."""
+    return row["height"], row["transaction_index"], row["event_index"]
 
 
 def _lines(rows: list[Row], holds: Holds, said: _Said, slots: dict[str, tuple[int, str]]) -> list[Line]:
