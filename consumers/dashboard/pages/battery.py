@@ -121,7 +121,7 @@ def battery_page(  # noqa: PLR0913, PLR0917 - what the page shows
     *,
     part: Part,
 ) -> Page:
-    """``alerts``: that stand and that were withdrawn. ``part``: of the timeline; for print without a bound of bodies."""
+    """``alerts``: that stand and that were withdrawn. ``part``: of the timeline; for print with all bodies."""
     everything = part.bodies is None
     battery = timeline.battery
     name = (
