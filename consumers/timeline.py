@@ -17,7 +17,7 @@ from psycopg import Cursor, sql
 from psycopg.rows import dict_row
 
 from consumers.as_of import refold
-from consumers.lives import Minted, Row, Summary, age_of, effective_of, life_of, summary
+from consumers.lives import Counted, Minted, Row, Summary, Sums, age_of, effective_of, life_of, summary, sums_of
 from consumers.plain_rows import plain_cursor
 from indexer.errors import Retryable
 from projections.database import Connection, load_queries
@@ -109,6 +109,7 @@ class Part(Struct, frozen=True, kw_only=True):
     lines: int | None = None  # the newest so many; None: all
     bodies: int | None = None  # with readings' events of the newest so many; None: of all lines
     checks: bool = True  # with each reading's checks
+    course: bool = True  # with the state of health of every reading, those of earlier lines too
     before: tuple[int, int, int] | None = None  # only what came before this height, transaction and event of it
 
 
@@ -174,7 +175,8 @@ def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
     with asking(), connection.pipeline(), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")  # one moment for all answers
         ask = _Questions(connection, parameters)
-        asked = {name: ask(name) for name in _FIRST}
+        is_summed = as_of_slot is None and not part.course
+        asked = {name: ask(name) for name in (*_FIRST, *(_SUMMED if is_summed else _WHOLE))}
         position = asked["checkpoint"].fetchall()
         if not position:
             return None
@@ -187,16 +189,21 @@ def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
         sought = events if part.before is None else [row for row in events if _place(row) < part.before]
         shown = sought if part.lines is None else sought[max(len(sought) - part.lines, 0) :]
         earlier = len(sought) - len(shown)
+        chain_slot = holds.slot if as_of_slot is None else as_of_slot
+        lives: list[Row] = []
         if as_of_slot is None:
             battery = asked["battery"].fetchone()
-            course, lives = asked["course"].fetchall(), asked["lives"].fetchall()
+            course = asked["newest_course" if is_summed else "course"].fetchall()
+            lives = [] if is_summed else asked["lives"].fetchall()
         else:
             found = refold(events)
             battery = found.battery if found else None
             course, lives = (found.readings, found.commitments) if found else ([], [])
         if battery is None:
             return None
-        about = ask.about(shown, course, lives, part)
+        about = ask.about(shown, course, part)
+        if is_summed:
+            about["count_lives"] = ask("count_lives", chain_slot=chain_slot)
         counts, bounding, alerts = (asked[name].fetchall() for name in ("count_verdicts", "of_the_operator", "alerts"))
         if as_of_slot is None:
             readings, commitments = about["readings"].fetchall(), about["commitments"].fetchall()
@@ -212,7 +219,7 @@ def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
             about["findings"].fetchall(),
             bodies,
         )
-    chain_slot = holds.slot if as_of_slot is None else as_of_slot
+        sums = _sums(asked, about) if is_summed else None
     for row in (*lives, *commitments):
         row["life"] = life_of(row, chain_slot)
     slots = {row["transaction"]: (row["slot"], row["type"]) for row in bounding}
@@ -220,17 +227,28 @@ def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
         battery,
         holds,
         _lines(shown, holds, said, slots),
-        summary(battery, course, lives, counts),
+        summary(battery, sums_of(course, lives) if sums is None else sums, counts),
         alerts,
         earlier,
-        [row["soh_bp"] for row in effective_of(course) if row["soh_bp"] is not None],
+        [] if is_summed else [row["soh_bp"] for row in effective_of(course) if row["soh_bp"] is not None],
     )
 
 
-_FIRST: Final = (
-    *("checkpoint", "battery", "events", "course", "lives", "count_verdicts", "of_the_operator", "alerts"),
-)
-"""What is asked at once, without waiting for an answer."""
+_FIRST: Final = ("checkpoint", "battery", "events", "count_verdicts", "of_the_operator", "alerts")
+"""What is asked at once, without waiting for an answer; and for what it takes all readings of, or their sums."""
+
+_WHOLE: Final = ("course", "lives")
+_SUMMED: Final = ("newest_course", "counters", "paid")
+
+
+def _sums(asked: dict[str, Cursor[Row]], about: dict[str, Cursor[Row]]) -> Sums:
+    (paid,) = asked["paid"].fetchall()
+    return Sums(
+        counters=msgspec.convert(asked["counters"].fetchall(), list[Counted]),
+        rewards_lovelace=paid["lovelace"],
+        commitments={row["life"]: row["commitments"] for row in about["count_lives"].fetchall()},
+        last_key=paid["last_key"],
+    )
 
 
 class _Said(Struct, frozen=True):
@@ -254,18 +272,17 @@ class _Questions:
         query = _question(name, self._parameters["step"] is None, more.get("facts") is None, checks)
         return plain_cursor(self._connection).execute(query, self._parameters | more)
 
-    def about(self, shown: list[Row], course: list[Row], lives: list[Row], part: Part) -> dict[str, Cursor[Row]]:
+    def about(self, shown: list[Row], course: list[Row], part: Part) -> dict[str, Cursor[Row]]:
         """What is said of the lines that are shown."""
         here = {row["fact"] for row in shown}
         answered = {row["commitment"] for row in course if row["fact"] in here}
-        heights = [row["height"] for row in lives if row["fact"] in answered - here]
         facts = None if part.lines is None else [bytes.fromhex(fact) for fact in here | answered if fact]
         return {
             "readings": self("readings", facts=facts),
             "commitments": self("commitments", facts=facts),
             "verdicts": self("verdicts", facts=facts, checks=part.checks),
             "findings": self("findings", facts=facts),
-            "minted_at": self("minted_at", heights=heights),
+            "minted_at": self("minted_at", answered=[bytes.fromhex(fact) for fact in answered - here if fact]),
         }
 
 

@@ -91,7 +91,10 @@ def battery(layout: Layout, connection: Connection, moment: Moment, query: Mappi
     step, _ = where(connection, moment)
     everything = "all" in query
     part = Part(
-        lines=MOST if everything else RECENT, bodies=None if everything else LINES, before=_before(query.get("before"))
+        lines=MOST if everything else RECENT,
+        bodies=None if everything else LINES,
+        course=False,
+        before=_before(query.get("before")),
     )
     timeline = read_timeline(connection, deployment, key, step, as_of_slot=moment.as_of_slot, part=part)
     if timeline is None:
