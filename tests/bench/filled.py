@@ -54,6 +54,7 @@ def _lengthen(connection: Connection, readings: int) -> tuple[str, str]:
                 table=sql.Identifier(table.name),
                 columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
                 values=sql.SQL(", ").join(values),
+                which=sql.SQL(_SHIFTED.get(f"which_{table.name}", "true")),
             ),
             asked,
         )

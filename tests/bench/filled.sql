@@ -8,7 +8,10 @@ SELECT deployment, battery_key, count(*), max(slot) - min(slot) + 1 FROM reading
 -- again --
 INSERT INTO {table} ({columns})
 SELECT {values} FROM {table}, generate_series(1, %(copies)s) AS copy
- WHERE battery_key = %(key)s AND deployment = %(deployment)s AND known_until_step IS NULL;
+ WHERE battery_key = %(key)s AND deployment = %(deployment)s AND known_until_step IS NULL AND {which};
+
+-- which_events --
+type IN ('commitment_minted', 'commitment_closed', 'reading_submitted', 'reading_rejected')
 
 -- moved_fact --
 sha256({} || int4send(copy))
