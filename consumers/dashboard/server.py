@@ -121,10 +121,6 @@ def page_handler(
                 )
         viewer = viewer_of(asker, parts)
 
-        def stands_at() -> int:
-            mark = parts.feed.freshness.mark
-            return mark.step if mark else -1
-
         def make_for_all() -> tuple[Page, Holds]:
             with parts.tables.patient() as connection:
                 holds = where(connection, moment)[1]
@@ -132,7 +128,7 @@ def page_handler(
 
         def find_kept() -> tuple[Page, Holds] | None:
             # What was known after a step stays as it was. What the chain says up to a slot a rollback may change.
-            step = None if moment.as_of_step is not None else stands_at()
+            step = None if moment.as_of_step is not None else _stands(parts).step
             found = parts.keeper.get(f"{request.url.path}?{request.url.query}", step, make_for_all)
             if found is None:
                 return None
@@ -156,7 +152,7 @@ def page_handler(
             return html(request, parts, page, holds, moment=moment)
         found = await run_in_threadpool(find_kept)
         if found is None:
-            page, holds = waiting_page(parts.layout, kept, moment), Holds(stands_at())
+            page, holds = waiting_page(parts.layout, kept, moment), _stands(parts)
             return html(request, parts, page, holds, moment=moment, status=HTTPStatus.ACCEPTED)
         return html(request, parts, *found, moment=moment)
 
@@ -239,5 +235,12 @@ def problem(request: Request, parts: Parts, error: CellwitnessError) -> Response
         return problem_response(said)
     body = parts.layout.part("problem.html", problem=said.problem)
     page = Page(title=said.problem.title, section="fleet", body=body)
+    return html(request, parts, page, _stands(parts), status=said.problem.status)
+
+
+def _stands(parts: Parts) -> Holds:
+    """Where the tables stand, as the feed saw it last."""
     mark = parts.feed.freshness.mark
-    return html(request, parts, page, Holds(mark.step if mark else -1), status=said.problem.status)
+    if mark is None:
+        return Holds(-1)
+    return Holds(mark.step, mark.slot, mark.height, mark.block, mark.final_height, mark.tip_height)
