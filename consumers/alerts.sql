@@ -31,6 +31,8 @@ WITH past AS (
                       AND events.known_until_step IS NULL) AS last_fact_stands
       FROM alerts AS ended
      WHERE known_until_step IS NOT NULL
+       AND (%(battery_keys)s::bytea[] IS NULL OR battery_key = ANY (%(battery_keys)s))
+       AND (%(low)s::bytea IS NULL OR alert BETWEEN %(low)s AND %(high)s)
        AND NOT EXISTS (SELECT FROM alerts AS now WHERE now.alert = ended.alert AND now.known_until_step IS NULL)
      ORDER BY alert, known_until_step DESC, known_from_step DESC
 ), past_of_fleets AS (

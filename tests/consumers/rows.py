@@ -206,7 +206,7 @@ def many(connection: Connection, batteries: int, readings: int) -> None:
     )
     connection.execute(view.encode())
     for statement in _MANY.values():
-        connection.execute(statement, {"batteries": batteries})
+        connection.execute(statement, {"batteries": batteries, "readings": readings})
     connection.execute("ANALYZE")
 
 
