@@ -1,6 +1,7 @@
 """What the dashboard's handlers share, and how each of them answers: a page, an API's answer, or a problem."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -38,8 +39,18 @@ log = structlog.get_logger(component="dashboard")
 MIN_STEP_SECONDS: Final = 10.0
 """How long an answer waits for the step that it is asked to hold."""
 
+SEEN_WITHIN: Final = timedelta(minutes=10)
+
 PageMaker = Callable[[Layout, Connection, Moment, Mapping[str, str], Viewer], Page]
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Keeping(Struct, frozen=True):
+    """How a page is kept that takes long to make: its title and place while it is being made."""
+
+    title: str
+    section: Section
+    settles: bool = True  # what it says of a step of the past stays as it was
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -100,7 +111,7 @@ def page_handler(
     *,
     needs: frozenset[Data] | None = None,
     recorded: bool = False,
-    kept: Section | None = None,
+    kept: Keeping | None = None,
 ) -> Handler:
     """A page: asked for with a moment, made in a thread on a reader's connection, put into its frame.
 
@@ -128,7 +139,8 @@ def page_handler(
 
         def find_kept() -> tuple[Page, Holds] | None:
             # What was known after a step stays as it was. What the chain says up to a slot a rollback may change.
-            step = None if moment.as_of_step is not None else _stands(parts).step
+            is_settled = kept is not None and kept.settles and _is_over(moment)
+            step = None if is_settled else _stands(parts).step
             found = parts.keeper.get(f"{request.url.path}?{request.url.query}", step, make_for_all)
             if found is None:
                 return None
@@ -152,11 +164,17 @@ def page_handler(
             return html(request, parts, page, holds, moment=moment)
         found = await run_in_threadpool(find_kept)
         if found is None:
-            page, holds = waiting_page(parts.layout, kept, moment), _stands(parts)
+            page, holds = waiting_page(parts.layout, kept.title, kept.section, moment), _stands(parts)
             return html(request, parts, page, holds, moment=moment, status=HTTPStatus.ACCEPTED)
         return html(request, parts, *found, moment=moment)
 
     return handle
+
+
+def _is_over(moment: Moment) -> bool:
+    """Whether what was known then can't change any more. A step is seen some time after the clock that it bears."""
+    long_ago = moment.known_at is not None and datetime.now(UTC) - moment.known_at > SEEN_WITHIN
+    return moment.as_of_step is not None or long_ago
 
 
 def html(  # noqa: PLR0913 - what a frame is made of
