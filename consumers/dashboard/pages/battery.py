@@ -29,7 +29,7 @@ from projections.rules.catalogue import RULES
 LINES: Final = 100
 """Events listed, the newest; links lead to earlier ones and to all."""
 
-RECENT: Final = 300
+RECENT: Final = 200
 """Events that are read, and whose readings are drawn: of most batteries all. The script draws the others, too."""
 
 EPOCHS: Final = 12
