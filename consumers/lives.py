@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
+import msgspec
 from msgspec import Struct
 
 Row = dict[str, Any]
@@ -143,6 +144,16 @@ def sums_of(readings: list[Row], commitments: Iterable[Row]) -> Sums:
         rewards_lovelace=sum(each["reward_lovelace"] or 0 for each in readings),
         commitments=dict(Counter(each["life"] for each in commitments)),
         last_key=effective[-1]["public_key"] if effective else None,
+    )
+
+
+def sums_said(counters: list[Row], paid: list[Row], lives: list[Row]) -> Sums:
+    """As the queries ``counters``, ``paid`` and ``count_lives`` say it."""
+    return Sums(
+        counters=msgspec.convert(counters, list[Counted]),
+        rewards_lovelace=paid[0]["lovelace"],
+        commitments={row["life"]: row["commitments"] for row in lives},
+        last_key=paid[0]["last_key"],
     )
 
 

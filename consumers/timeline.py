@@ -17,7 +17,7 @@ from psycopg import Cursor, sql
 from psycopg.rows import dict_row
 
 from consumers.as_of import refold
-from consumers.lives import Counted, Minted, Row, Summary, Sums, age_of, effective_of, life_of, summary, sums_of
+from consumers.lives import Minted, Row, Summary, age_of, effective_of, life_of, summary, sums_of, sums_said
 from consumers.plain_rows import plain_cursor
 from indexer.errors import Retryable
 from projections.database import Connection, load_queries
@@ -112,6 +112,12 @@ class Part(Struct, frozen=True, kw_only=True):
     course: bool = True  # with the state of health of every reading, those of earlier lines too
     before: tuple[int, int, int] | None = None  # only what came before this height, transaction and event of it
 
+    def bounds(self, as_of_slot: int | None) -> dict[str, int | None]:
+        """Of the questions. Up to a slot it takes all events to say what the rows were."""
+        part = self if as_of_slot is None else WHOLE
+        places = zip(("before_height", "before_transaction", "before_event"), part.before or (None,) * 3, strict=True)
+        return {"slot": as_of_slot, "lines": part.lines, "bodies": part.bodies, **dict(places)}
+
 
 WHOLE: Final = Part()
 
@@ -167,11 +173,7 @@ def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
     was found); both together: as it was known then. Raises StepNotReached, SchemaMismatch.
     """
     parameters = {"deployment": deployment, "battery_key": bytes.fromhex(battery_key), "step": as_of_step}
-    # Up to a slot it takes all events to say what the rows were.
-    bounds = (None, None) if as_of_slot is not None else (part.lines, part.bodies)
-    before = (None, None, None) if as_of_slot is not None or part.before is None else part.before
-    parameters |= {"slot": as_of_slot, "lines": bounds[0], "bodies": bounds[1]}
-    parameters |= dict(zip(("before_height", "before_transaction", "before_event"), before, strict=True))
+    parameters |= part.bounds(as_of_slot)
     with asking(), connection.pipeline(), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")  # one moment for all answers
         ask = _Questions(connection, parameters)
@@ -219,7 +221,10 @@ def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
             about["findings"].fetchall(),
             bodies,
         )
-        sums = _sums(asked, about) if is_summed else None
+        sums = None
+        if is_summed:
+            said_of = (asked["counters"], asked["paid"], about["count_lives"])
+            sums = sums_said(*(each.fetchall() for each in said_of))
     for row in (*lives, *commitments):
         row["life"] = life_of(row, chain_slot)
     slots = {row["transaction"]: (row["slot"], row["type"]) for row in bounding}
@@ -239,16 +244,6 @@ _FIRST: Final = ("checkpoint", "battery", "events", "count_verdicts", "of_the_op
 
 _WHOLE: Final = ("course", "lives")
 _SUMMED: Final = ("newest_course", "counters", "paid")
-
-
-def _sums(asked: dict[str, Cursor[Row]], about: dict[str, Cursor[Row]]) -> Sums:
-    (paid,) = asked["paid"].fetchall()
-    return Sums(
-        counters=msgspec.convert(asked["counters"].fetchall(), list[Counted]),
-        rewards_lovelace=paid["lovelace"],
-        commitments={row["life"]: row["commitments"] for row in about["count_lives"].fetchall()},
-        last_key=paid["last_key"],
-    )
 
 
 class _Said(Struct, frozen=True):
