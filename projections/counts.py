@@ -21,6 +21,9 @@ from projections.status import consistent_step
 VERSION: Final = 1
 """Of what is counted and how. Raise it with any change of it: then all is counted anew."""
 
+MOST_TOUCHED: Final = 0.5
+"""Of all batteries: where more were touched, counting everything once is less work."""
+
 Counted = Literal["stands", "fade", "hours", "mix"]
 
 SUMS: Final[dict[Counted, LiteralString]] = {
@@ -47,7 +50,7 @@ _COLUMNS: Final[dict[str, LiteralString]] = {
 }
 _NEGATIVE: Final[dict[Counted, LiteralString]] = {
     "fade": "model, cycles_low, cycles_high, soh_bp, -readings",
-    "hours": "hour, -passed, -failed, -not_assessable, -rejected, NULL, NULL",
+    "hours": "hour, -passed, -failed, -not_assessable, -rejected, first_slot, last_slot",
     "mix": "verdict, result, -readings, -batteries",
 }
 _QUERIES: Final = load_queries("projections", "counts.sql")
@@ -91,8 +94,8 @@ def basis_of(cursor: Cursor[Any], step: int, slot: int | None = None) -> Basis:
         return Basis(step, slot)
     asked = {"counted": counted, "step": step}
     touched = tuple(row[0] for row in _plain(cursor).execute(_QUERIES["touched"], asked)) if counted < step else ()
-    if touched and 2 * len(touched) > _value(cursor, "count_stands"):
-        return Basis(step)  # counting everything once is less work
+    if touched and len(touched) > MOST_TOUCHED * _value(cursor, "count_stands"):
+        return Basis(step)
     return Basis(step, None, counted, touched)
 
 
