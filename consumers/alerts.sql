@@ -15,10 +15,9 @@ SELECT encode(alert, 'hex') AS alert, deployment, subject, subject_kind, rule, s
    AND (%(low)s::bytea IS NULL OR alert BETWEEN %(low)s AND %(high)s)
    AND (%(search)s::text IS NULL OR rule = ANY (%(search_rules)s) OR starts_with(encode(alert, 'hex'), %(search)s)
         OR starts_with(subject, %(search)s)
-        OR EXISTS (SELECT FROM batteries WHERE batteries.battery_key = alert_states.battery_key
-                      AND batteries.deployment = alert_states.deployment AND known_until_step IS NULL
-                      AND position(%(search)s IN lower(battery_id_text)) > 0))
- ORDER BY array_position(ARRAY['critical', 'high', 'warning'], severity), last_height DESC, alert
+        OR (alert_states.battery_key, alert_states.deployment) IN (SELECT battery_key, deployment FROM batteries
+             WHERE known_until_step IS NULL AND position(%(search)s IN lower(battery_id_text)) > 0))
+ ORDER BY CASE severity WHEN 'critical' THEN 1 WHEN 'high' THEN 2 ELSE 3 END, last_height DESC, alert_states.alert
  LIMIT %(limit)s;
 
 -- list_withdrawn --
@@ -32,6 +31,8 @@ WITH past AS (
                       AND events.known_until_step IS NULL) AS last_fact_stands
       FROM alerts AS ended
      WHERE known_until_step IS NOT NULL
+       AND (%(battery_keys)s::bytea[] IS NULL OR battery_key = ANY (%(battery_keys)s))
+       AND (%(low)s::bytea IS NULL OR alert BETWEEN %(low)s AND %(high)s)
        AND NOT EXISTS (SELECT FROM alerts AS now WHERE now.alert = ended.alert AND now.known_until_step IS NULL)
      ORDER BY alert, known_until_step DESC, known_from_step DESC
 ), past_of_fleets AS (
@@ -57,9 +58,8 @@ SELECT encode(alert, 'hex') AS alert, deployment, subject, subject_kind, rule, s
    AND (%(low)s::bytea IS NULL OR alert BETWEEN %(low)s AND %(high)s)
    AND (%(search)s::text IS NULL OR rule = ANY (%(search_rules)s) OR starts_with(encode(alert, 'hex'), %(search)s)
         OR starts_with(subject, %(search)s)
-        OR EXISTS (SELECT FROM batteries WHERE batteries.battery_key = withdrawn.battery_key
-                      AND batteries.deployment = withdrawn.deployment AND known_until_step IS NULL
-                      AND position(%(search)s IN lower(battery_id_text)) > 0))
+        OR (withdrawn.battery_key, withdrawn.deployment) IN (SELECT battery_key, deployment FROM batteries
+             WHERE known_until_step IS NULL AND position(%(search)s IN lower(battery_id_text)) > 0))
  ORDER BY withdrawn_at_step DESC, alert
  LIMIT %(limit)s;
 
@@ -71,9 +71,8 @@ SELECT rule, severity, state, count(*) AS alerts, count(*) FILTER (WHERE first_h
    AND (%(battery_keys)s::bytea[] IS NULL OR battery_key = ANY (%(battery_keys)s))
    AND (%(search)s::text IS NULL OR rule = ANY (%(search_rules)s) OR starts_with(encode(alert, 'hex'), %(search)s)
         OR starts_with(subject, %(search)s)
-        OR EXISTS (SELECT FROM batteries WHERE batteries.battery_key = alert_states.battery_key
-                      AND batteries.deployment = alert_states.deployment AND known_until_step IS NULL
-                      AND position(%(search)s IN lower(battery_id_text)) > 0))
+        OR (alert_states.battery_key, alert_states.deployment) IN (SELECT battery_key, deployment FROM batteries
+             WHERE known_until_step IS NULL AND position(%(search)s IN lower(battery_id_text)) > 0))
  GROUP BY rule, severity, state;
 
 -- findings_of --

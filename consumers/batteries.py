@@ -1,15 +1,15 @@
 """Batteries by what they have in common: of a model, with findings, read in some time, silent for long. Reads only."""
 
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, LiteralString
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
-from psycopg import sql
-from psycopg.rows import dict_row, tuple_row
+from psycopg.rows import dict_row
 
-from consumers.timeline import Holds, asking, known, plain, where_it_holds
+from consumers.counted import Counts
+from consumers.timeline import Holds, asking, plain, where_it_holds
 from projections.database import Connection, load_queries
 
 PAGE: Final = 50
@@ -81,30 +81,24 @@ def list_batteries(  # noqa: PLR0913 - which, when, and which part
     limit: int = PAGE,
 ) -> Batteries:
     """The gravest first. Raises StepNotReached, SchemaMismatch, DatabaseUnwell."""
-    span = known(as_of_step)
-
-    def composed(name: str) -> sql.Composed:
-        query: LiteralString = _QUERIES[name]
-        return sql.SQL(query).format(known=span)
-
     with asking(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         holds = where_it_holds(cursor, as_of_step, as_of_slot)
-        asked: dict[str, Any] = {"step": as_of_step, "slot": as_of_slot}
-        silent: dict[str, datetime | None] = {"silent_from": None, "silent_to": None}
+        asked = Counts(cursor, _QUERIES, holds.step, as_of_slot, asdict(wanted) | {"limit": limit, "offset": offset})
+        silent: dict[str, Any] = {"silent_from": None, "silent_to": None}
         if wanted.silent_days is not None:
-            found = cursor.execute(composed("newest_time"), asked).fetchone()
-            at = found["max"] if found else None
+            at = asked.rows("newest_time")[0]["max"]
             if at is not None:
                 least, most = (timedelta(days=min(days, 10**5)) for days in wanted.silent_days)
                 silent = {"silent_from": at - most, "silent_to": at - least}
-        more = {"search": (wanted.search or "").strip().lower() or None, "of_readings": wanted.of_readings}
-        parameters = asdict(wanted) | asked | silent | more | {"limit": limit, "offset": offset}
-        rows = [plain(row) for row in cursor.execute(composed("list_batteries"), parameters)]
+        search = (wanted.search or "").strip().lower() or None
+        found = asked.rows("list_batteries", **silent | {"search": search, "of_readings": wanted.of_readings})
+        rows = [plain(row) for row in found]
         keys = [bytes.fromhex(row["battery_key"]) for row in rows]
-        with connection.cursor(row_factory=tuple_row) as courses:
-            of_keys = courses.execute(composed("courses_of"), asked | {"keys": keys}).fetchall()
-        course = {(deployment, key): tuple(values) for key, deployment, values in of_keys}
+        course = {
+            (row["deployment"], row["battery_key"]): tuple(row["course"])
+            for row in asked.rows("courses_of", listed=keys)
+        }
     total = rows[0].pop("total") if rows else 0
     return Batteries(
         holds=holds,

@@ -1,29 +1,9 @@
-Batteries by what they have in common, by name. {known} stands for the span of knowledge that is asked for. %(slot)s: up
-to this slot of the chain, or NULL. Every other parameter that is NULL narrows nothing.
+Batteries by what they have in common, by name; consumers/counted.py says what {stands}, {raised} and {known} stand for.
+%(slot)s: up to this slot of the chain, or NULL. Every other parameter that is NULL narrows nothing.
 
 -- list_batteries --
 -- The gravest first. Readings are looked at only where something is asked of them.
-WITH accused AS (
-    SELECT battery_key, deployment, count(*) FILTER (WHERE severity = 'critical') AS critical,
-           count(*) FILTER (WHERE severity = 'high') AS high, count(*) FILTER (WHERE severity = 'warning') AS warning,
-           array_agg(rule ORDER BY array_position(ARRAY['critical', 'high', 'warning'], severity), rule) AS rules
-      FROM (SELECT battery_key, deployment, rule,
-                   (array_agg(severity ORDER BY array_position(ARRAY['critical', 'high', 'warning'], severity)))[1]
-                     AS severity
-              FROM findings WHERE {known} AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)
-               AND severity IN ('warning', 'high', 'critical')
-             GROUP BY battery_key, deployment, rule) AS raised
-     GROUP BY battery_key, deployment
-), newest AS (
-    SELECT DISTINCT ON (battery_key, deployment) battery_key, deployment, soh_bp, cycle_count, readings.slot, time,
-           count(*) OVER (PARTITION BY battery_key, deployment) AS readings
-      FROM (SELECT * FROM readings WHERE {known} AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)) AS readings
-      LEFT JOIN (SELECT battery_key, deployment, fact, crypto, binding, quarantined FROM verdicts WHERE {known})
-        AS verdicts USING (battery_key, deployment, fact)
-     WHERE NOT rejected AND soh_bp BETWEEN 0 AND 15000
-       AND coalesce(crypto = 'passed' AND binding = 'passed' AND NOT quarantined, NOT account_unproven)
-     ORDER BY battery_key, deployment, height DESC, transaction_index DESC, event_index DESC
-), read AS (
+WITH read AS (
     SELECT DISTINCT battery_key, deployment
       FROM (SELECT * FROM readings WHERE {known} AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)) AS readings
       LEFT JOIN (SELECT battery_key, deployment, fact, ledger, crypto, binding, plausibility FROM verdicts WHERE {known})
@@ -37,24 +17,20 @@ WITH accused AS (
        AND (%(worth)s::text IS NULL OR %(worth)s = CASE WHEN rejected THEN 'rejected'
                 WHEN 'failed' IN (ledger, crypto, binding, plausibility) THEN 'failed' ELSE 'passed' END)
 )
-SELECT deployment, encode(battery_key, 'hex') AS battery_key, battery_id_text, metadata ->> 'model' AS model,
-       metadata ->> 'chemistry' AS chemistry, metadata ->> 'status' AS status, soh_bp::integer AS soh_bp,
-       least(cycle_count, 2147483647)::integer AS cycle_count, newest.slot, time, coalesce(readings, 0) AS readings,
-       coalesce(critical, 0) AS critical, coalesce(high, 0) AS high, coalesce(warning, 0) AS warning,
-       coalesce(rules, '{{}}') AS rules, count(*) OVER () AS total
-  FROM (SELECT * FROM batteries WHERE {known} AND (%(slot)s::bigint IS NULL OR registered_slot IS NULL
-                                                   OR registered_slot <= %(slot)s)) AS batteries
-  LEFT JOIN newest USING (battery_key, deployment)
-  LEFT JOIN accused USING (battery_key, deployment)
- WHERE (%(model)s::text IS NULL OR metadata ->> 'model' = %(model)s)
-   AND (NOT %(no_passport)s OR metadata IS NULL)
+SELECT deployment, encode(battery_key, 'hex') AS battery_key, battery_id_text, model, chemistry, status, soh_bp, cycle_count,
+       slot, time, counting AS readings, coalesce(critical, 0) AS critical, coalesce(high, 0) AS high,
+       coalesce(warning, 0) AS warning, coalesce(rules, '{{}}') AS rules, count(*) OVER () AS total
+  FROM {stands} AS stands
+  LEFT JOIN {raised} AS raised USING (battery_key, deployment)
+ WHERE (%(model)s::text IS NULL OR model = %(model)s)
+   AND (NOT %(no_passport)s OR NOT has_passport)
    AND (%(search)s::text IS NULL OR position(%(search)s IN lower(battery_id_text)) > 0
         OR starts_with(encode(battery_key, 'hex'), %(search)s) OR starts_with(encode(bms_public_key, 'hex'), %(search)s)
-        OR position(%(search)s IN lower(metadata ->> 'model')) > 0)
+        OR position(%(search)s IN lower(model)) > 0)
    AND (%(rule)s::text IS NULL OR %(rule)s = ANY (rules))
    AND (%(severity)s::text IS NULL OR CASE %(severity)s WHEN 'critical' THEN critical WHEN 'high' THEN high
                                            ELSE warning END > 0)
-   AND (NOT %(never)s OR newest.slot IS NULL)
+   AND (NOT %(never)s OR time IS NULL)
    AND (%(silent_from)s::timestamptz IS NULL OR time > %(silent_from)s)
    AND (%(silent_to)s::timestamptz IS NULL OR time <= %(silent_to)s)
    AND (NOT %(of_readings)s OR (battery_key, deployment) IN (SELECT battery_key, deployment FROM read))
@@ -63,17 +39,18 @@ SELECT deployment, encode(battery_key, 'hex') AS battery_key, battery_id_text, m
 
 -- courses_of --
 -- State of health of each of these batteries, in order: the newest hundred readings that count.
-SELECT encode(battery_key, 'hex') AS battery_key, deployment, array_agg(soh_bp::integer ORDER BY height, transaction_index)
+SELECT encode(battery_key, 'hex') AS battery_key, deployment,
+       array_agg(soh_bp::integer ORDER BY height, transaction_index) AS course
   FROM (SELECT battery_key, deployment, soh_bp, height, transaction_index,
                row_number() OVER (PARTITION BY battery_key, deployment ORDER BY height DESC) AS newest
           FROM (SELECT * FROM readings WHERE {known} AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)
-                   AND battery_key = ANY (%(keys)s)) AS readings
+                   AND battery_key = ANY (%(listed)s)) AS readings
           LEFT JOIN (SELECT battery_key, deployment, fact, crypto, binding, quarantined FROM verdicts
-                      WHERE {known} AND battery_key = ANY (%(keys)s)) AS verdicts USING (battery_key, deployment, fact)
+                      WHERE {known} AND battery_key = ANY (%(listed)s)) AS verdicts USING (battery_key, deployment, fact)
          WHERE NOT rejected AND soh_bp BETWEEN 0 AND 15000
            AND coalesce(crypto = 'passed' AND binding = 'passed' AND NOT quarantined, NOT account_unproven)) AS counting
  WHERE newest <= 100
  GROUP BY battery_key, deployment;
 
 -- newest_time --
-SELECT max(time) FROM readings WHERE {known} AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s);
+SELECT max(last_time) FROM {stands} AS stands;

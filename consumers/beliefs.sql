@@ -1,4 +1,5 @@
-What was believed of a battery and taken back, by name. {known} stands for the span of knowledge that is asked for.
+What was believed of a battery and taken back, by name. {known} stands for the span of knowledge that is asked for. What
+stands and what was taken back are asked for in halves, one for each partial index of a table.
 
 -- retracted --
 -- Events that a rollback took back, the newest rollback first; where the same fact stands now, if it does; and what the
@@ -34,21 +35,45 @@ SELECT past.type, past.fact, past.event_id, past.slot, past.height, past.block, 
 -- One statement of a fact, standing or taken back, as the log has it.
 SELECT height, transaction_index, event_index, slot, block, time, fact, event_id, incarnation, type, transaction, body,
        known_from_step, known_until_step
-  FROM events WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND event_id = %(event_id)s
+  FROM (SELECT * FROM events
+          WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND event_id = %(event_id)s
+            AND known_until_step IS NULL
+         UNION ALL
+         SELECT * FROM events
+          WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND event_id = %(event_id)s
+            AND known_until_step IS NOT NULL) AS stated
  ORDER BY known_until_step IS NOT NULL, known_from_step DESC LIMIT 1;
 
 -- verdict_of --
 -- The last that was said of it.
 SELECT fact, rule_set, ledger, crypto, binding, plausibility, ledger_reasons, crypto_reasons, binding_reasons,
        plausibility_reasons, public_key, signed, quarantined, rules_not_assessable, checks
-  FROM verdicts WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND event_id = %(event_id)s
+  FROM (SELECT * FROM verdicts
+          WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND event_id = %(event_id)s
+            AND known_until_step IS NULL
+         UNION ALL
+         SELECT * FROM verdicts
+          WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND event_id = %(event_id)s
+            AND known_until_step IS NOT NULL) AS stated
  ORDER BY known_until_step IS NOT NULL, known_from_step DESC LIMIT 1;
 
 -- findings_in --
 SELECT DISTINCT ON (rule, number) rule, number, rule_version, rule_set, severity, "values", thresholds
-  FROM findings WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND event_id = %(event_id)s
+  FROM (SELECT * FROM findings
+          WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND event_id = %(event_id)s
+            AND known_until_step IS NULL
+         UNION ALL
+         SELECT * FROM findings
+          WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND event_id = %(event_id)s
+            AND known_until_step IS NOT NULL) AS stated
  ORDER BY rule, number, known_until_step IS NOT NULL, known_from_step DESC;
 
 -- reading_of --
-SELECT * FROM readings WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND event_id = %(event_id)s
+SELECT * FROM (SELECT * FROM readings
+          WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND event_id = %(event_id)s
+            AND known_until_step IS NULL
+         UNION ALL
+         SELECT * FROM readings
+          WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND event_id = %(event_id)s
+            AND known_until_step IS NOT NULL) AS stated
  ORDER BY known_until_step IS NOT NULL, known_from_step DESC LIMIT 1;

@@ -4,14 +4,13 @@ Reads, never writes; all answers of one call are of one moment.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, LiteralString, TypeVar
+from typing import Final, Literal
 
-import msgspec
 from msgspec import Struct
-from psycopg import Cursor, sql
 from psycopg.rows import dict_row
 
-from consumers.timeline import Holds, asking, known, plain, where_it_holds
+from consumers.counted import Counts
+from consumers.timeline import Holds, asking, where_it_holds
 from projections.database import Connection, load_queries
 
 Period = Literal["hour", "day", "week", "month"]
@@ -24,9 +23,11 @@ PERIODS: Final[tuple[tuple[Period, timedelta], ...]] = (
 )
 """How readings are counted together, by the time that they span: never more columns than a phone can show."""
 
+SILENT_DAYS: Final = (1, 7, 30, 90, 180, 10**6)
+"""How long ago batteries were read is counted by these bounds."""
+
 STATEMENT_SECONDS: Final = 300
 
-_T = TypeVar("_T")
 _QUERIES: Final = load_queries("consumers", "fleet.sql")
 
 
@@ -39,15 +40,20 @@ class Model(Struct, frozen=True, kw_only=True):
     batteries: int
     batteries_read: int
     readings: int
+    median_soh_bp: int | None  # of its batteries at their newest reading that counts
+    accused: int  # batteries about which something was found
+    severity: str | None  # the gravest of it
 
 
 class Tenth(Struct, frozen=True, kw_only=True):
-    """Readings that count within one tenth of a model's range of cycles."""
+    """Readings that count within one tenth of a model's range of cycles.
+
+    They are counted together by cycles to a sixteenth and by health to a tenth of a percent: so exact are the numbers.
+    """
 
     model: str | None
     tenth: int
     readings: int
-    batteries: int
     cycles_low: int
     cycles_high: int
     cycles: float  # mean
@@ -65,6 +71,8 @@ class Newest(Struct, frozen=True, kw_only=True):
     cycle_count: int
     slot: int
     time: datetime
+    severity: str | None  # of the gravest that was found about it
+    rules: tuple[str, ...]
 
 
 class Day(Struct, frozen=True, kw_only=True):
@@ -75,7 +83,7 @@ class Day(Struct, frozen=True, kw_only=True):
     failed: int  # one of the four verdicts at least
     not_assessable: int
     rejected: int  # by the chain
-    first_slot: int
+    first_slot: int  # no reading of the period is before it, none of an earlier one after it
     last_slot: int
 
     @property
@@ -103,10 +111,14 @@ class Raised(Struct, frozen=True, kw_only=True):
 
 
 class Accused(Struct, frozen=True, kw_only=True):
-    """What was found about a battery: rules by how grave it is, each once."""
+    """What was found about a battery: rules by how grave it is, each once. Where it stands, if a reading counts."""
 
     deployment: str
     battery_key: str
+    battery_id_text: str | None
+    model: str | None
+    soh_bp: int | None
+    cycle_count: int | None
     critical: int
     high: int
     warning: int
@@ -126,59 +138,59 @@ class Fleet(Struct, frozen=True, kw_only=True):
     models: tuple[Model, ...]
     tenths: tuple[Tenth, ...]
     newest: tuple[Newest, ...]
+    silent: tuple[int, ...]  # batteries by the days since their newest reading that counts: less than each SILENT_DAYS
     period: Period
     days: tuple[Day, ...]
     mix: tuple[Mix, ...]
     raised: tuple[Raised, ...]
-    accused: tuple[Accused, ...]
+    accused: tuple[Accused, ...]  # the gravest first
     rejected: int
     unproven: int
     readings: int
 
 
-def read_fleet(connection: Connection, as_of_step: int | None = None, *, as_of_slot: int | None = None) -> Fleet:
-    """The fleet of all deployments. Raises StepNotReached, SchemaMismatch, DatabaseUnwell."""
+def read_fleet(
+    connection: Connection,
+    as_of_step: int | None = None,
+    *,
+    as_of_slot: int | None = None,
+    marks: int | None = None,
+    accused: int | None = None,
+) -> Fleet:
+    """The fleet of all deployments. Without a step: where the tables stand.
+
+    ``marks``: so many batteries of a model at most are among the newest, of more those with the gravest findings.
+    ``accused``: so many at most. Where no counts are kept for the moment asked for, every reading is counted, which may
+    take long. Raises StepNotReached, SchemaMismatch, DatabaseUnwell.
+    """
     with asking(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         # Everything is counted, which may take longer than any other question. Who asks often has to keep the answer.
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", (str(STATEMENT_SECONDS * 1000),))
         holds = where_it_holds(cursor, as_of_step, as_of_slot)
         final = -1 if holds.final_height is None else holds.final_height
-        asked = _Asked(cursor, as_of_step, {"step": as_of_step, "slot": as_of_slot, "final_height": final})
-        first, last = asked.rows("span")[0].values()
+        asked = Counts(cursor, _QUERIES, holds.step, as_of_slot, {"final_height": final})
+        totals = asked.rows("totals")[0]
+        first, last = totals.pop("first"), totals.pop("last")
+        at = last or datetime.fromtimestamp(0, UTC)
         period = _period(last - first) if first else "day"
         is_now = as_of_step is None and as_of_slot is None
-        seen = asked.rows("rejected_seen")[0]
+        bounds = [float(days) for days in SILENT_DAYS[:-1]]
+        silent = {row["place"]: row["batteries"] for row in asked.rows("silent", at=at, bounds=bounds)}
         return Fleet(
             holds=holds,
-            at=last or datetime.fromtimestamp(0, UTC),
+            at=at,
             models=asked.structs("models", tuple[Model, ...]),
             tenths=asked.structs("fade", tuple[Tenth, ...]),
-            newest=asked.structs("newest", tuple[Newest, ...]),
+            newest=asked.structs("newest", tuple[Newest, ...], marks=marks),
+            silent=tuple(silent.get(place, 0) for place in range(len(SILENT_DAYS))),
             period=period,
             days=asked.structs("days", tuple[Day, ...], period=period),
             mix=asked.structs("verdict_mix", tuple[Mix, ...]),
             raised=asked.structs("alerts_now" if is_now else "alerts_then", tuple[Raised, ...]),
-            accused=asked.structs("accused", tuple[Accused, ...]),
-            rejected=seen["rejected"],
-            unproven=seen["unproven"],
-            readings=seen["readings"],
+            accused=asked.structs("accused", tuple[Accused, ...], limit=accused),
+            **totals,
         )
-
-
-class _Asked:
-    """Queries of one moment."""
-
-    def __init__(self, cursor: Cursor[dict[str, Any]], as_of_step: int | None, parameters: dict[str, Any]) -> None:
-        self._cursor, self._known, self._parameters = cursor, known(as_of_step), parameters
-
-    def rows(self, name: str, **more: Any) -> list[dict[str, Any]]:
-        query: LiteralString = _QUERIES[name]
-        composed = sql.SQL(query).format(known=self._known)
-        return self._cursor.execute(composed, self._parameters | more).fetchall()
-
-    def structs(self, name: str, kind: type[_T], **more: Any) -> _T:
-        return msgspec.convert([plain(row) for row in self.rows(name, **more)], kind)
 
 
 def _period(span: timedelta) -> Period:

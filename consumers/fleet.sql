@@ -1,80 +1,81 @@
-What is asked about a whole fleet, by name. {known} stands for the span of knowledge that is asked for: now, or after a
-step. %(slot)s: up to this slot of the chain, or NULL.
+What is asked about a whole fleet, by name. {stands}, {fade}, {hours} and {mix} stand for what is counted (counts.sql of the
+projections), {raised} for what was found about batteries, {known} for the span of knowledge that is asked for: now, or
+after a step. %(slot)s: up to this slot of the chain, or NULL.
+
+-- totals --
+SELECT coalesce(sum(seen), 0)::bigint AS readings, coalesce(sum(rejected), 0)::bigint AS rejected,
+       coalesce(sum(unproven), 0)::bigint AS unproven, min(first_time) AS first, max(last_time) AS last
+  FROM {stands} AS stands;
 
 -- models --
 -- Of each model its batteries, and the readings that took effect. No model: no passport was seen.
-WITH fleet AS (SELECT battery_key, deployment, metadata ->> 'model' AS model, metadata ->> 'manufacturer' AS manufacturer,
-                      metadata ->> 'chemistry' AS chemistry
-                 FROM batteries WHERE {known} AND (%(slot)s::bigint IS NULL OR registered_slot IS NULL
-                                                   OR registered_slot <= %(slot)s)),
-     said AS (SELECT battery_key, deployment, count(*) AS readings FROM readings
-               WHERE {known} AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s) AND NOT rejected AND NOT account_unproven
-               GROUP BY battery_key, deployment)
 SELECT model, min(manufacturer) AS manufacturer, min(chemistry) AS chemistry, count(*) AS batteries,
-       count(readings) AS batteries_read, coalesce(sum(readings), 0)::bigint AS readings
-  FROM fleet LEFT JOIN said USING (battery_key, deployment)
+       count(*) FILTER (WHERE in_effect > 0) AS batteries_read, sum(in_effect)::bigint AS readings,
+       percentile_disc(0.5) WITHIN GROUP (ORDER BY soh_bp) AS median_soh_bp, count(rules) AS accused,
+       CASE WHEN bool_or(critical > 0) THEN 'critical' WHEN bool_or(high > 0) THEN 'high'
+            WHEN bool_or(warning > 0) THEN 'warning' END AS severity
+  FROM {stands} AS stands LEFT JOIN {raised} AS raised USING (battery_key, deployment)
  GROUP BY model ORDER BY batteries DESC, model;
 
 -- fade --
--- State of health by tenths of the model's range of cycles: quantiles over the readings that count.
-WITH counting AS (
-    SELECT metadata ->> 'model' AS model, readings.battery_key, soh_bp, cycle_count
-      FROM (SELECT * FROM readings WHERE {known} AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)) AS readings
-      JOIN (SELECT battery_key, deployment, metadata FROM batteries WHERE {known}) AS batteries
-     USING (battery_key, deployment)
-      LEFT JOIN (SELECT battery_key, deployment, fact, crypto, binding, quarantined FROM verdicts WHERE {known}) AS verdicts
-     USING (battery_key, deployment, fact)
-     WHERE NOT rejected AND soh_bp BETWEEN 0 AND 15000 AND cycle_count BETWEEN 0 AND 100000
-       AND coalesce(crypto = 'passed' AND binding = 'passed' AND NOT quarantined, NOT account_unproven)
-), ranges AS (SELECT model, min(cycle_count) AS low, max(cycle_count) AS high FROM counting GROUP BY model)
-SELECT model, tenth, count(*) AS readings, count(DISTINCT battery_key) AS batteries,
-       min(cycle_count)::integer AS cycles_low, max(cycle_count)::integer AS cycles_high,
-       avg(cycle_count)::double precision AS cycles,
-       percentile_cont(ARRAY[0.05, 0.25, 0.5, 0.75, 0.95]) WITHIN GROUP (ORDER BY soh_bp::double precision) AS soh_bp
-  FROM (SELECT counting.*, least(9, floor((cycle_count - low) * 10 / greatest(high - low, 1)))::integer AS tenth
-          FROM counting JOIN ranges ON counting.model IS NOT DISTINCT FROM ranges.model) AS placed
- GROUP BY model, tenth ORDER BY model, tenth;
+-- State of health by tenths of the model's range of cycles: quantiles over the readings that count, as if those counted
+-- together lay evenly.
+WITH counting AS (SELECT * FROM {fade} AS fade),
+     ranges AS (SELECT model, min(cycles_low) AS low, max(cycles_high) AS high FROM counting GROUP BY model),
+     placed AS (SELECT counting.model, least(9, (cycles_low - low)::bigint * 10 / greatest(high - low, 1))::integer AS tenth,
+                       soh_bp, sum(readings) AS readings, min(cycles_low) AS cycles_low, max(cycles_high) AS cycles_high,
+                       sum(readings * (cycles_low + cycles_high) / 2.0) AS cycles
+                  FROM counting JOIN ranges ON counting.model IS NOT DISTINCT FROM ranges.model
+                 GROUP BY counting.model, tenth, soh_bp),
+     ranked AS (SELECT placed.*, sum(readings) OVER (PARTITION BY model, tenth ORDER BY soh_bp) AS until,
+                       sum(readings) OVER (PARTITION BY model, tenth) AS total
+                  FROM placed)
+SELECT model, tenth, total::bigint AS readings, min(cycles_low) AS cycles_low, max(cycles_high) AS cycles_high,
+       (sum(cycles) / total)::double precision AS cycles,
+       (SELECT array_agg(soh ORDER BY share)
+          FROM unnest(ARRAY[0.05, 0.25, 0.5, 0.75, 0.95]) AS share
+         CROSS JOIN LATERAL (SELECT (each.soh + 10 * (share * total - each.until + each.readings) / each.readings)
+                                    ::double precision AS soh
+                               FROM unnest(array_agg(soh_bp), array_agg(ranked.until), array_agg(readings))
+                                 AS each (soh, until, readings)
+                              WHERE each.until >= share * total ORDER BY each.until LIMIT 1) AS found) AS soh_bp
+  FROM ranked GROUP BY model, tenth, total ORDER BY model, tenth;
 
 -- newest --
--- Of each battery its newest reading that counts: a mark in the chart of its model.
-SELECT deployment, encode(battery_key, 'hex') AS battery_key, battery_id_text, metadata ->> 'model' AS model,
-       soh_bp::integer, cycle_count::integer, slot, time
-  FROM (SELECT DISTINCT ON (battery_key, deployment) battery_key, deployment, soh_bp, cycle_count, readings.slot, time
-          FROM (SELECT * FROM readings WHERE {known} AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)) AS readings
-          LEFT JOIN (SELECT battery_key, deployment, fact, crypto, binding, quarantined FROM verdicts WHERE {known})
-            AS verdicts USING (battery_key, deployment, fact)
-         WHERE NOT rejected AND soh_bp BETWEEN 0 AND 15000 AND cycle_count BETWEEN 0 AND 100000
-           AND coalesce(crypto = 'passed' AND binding = 'passed' AND NOT quarantined, NOT account_unproven)
-         ORDER BY battery_key, deployment, height DESC, transaction_index DESC, event_index DESC) AS newest
-  JOIN (SELECT battery_key, deployment, battery_id_text, metadata FROM batteries WHERE {known}) AS batteries
- USING (battery_key, deployment)
+-- Batteries at their newest reading that counts: of a model with more than are wanted those with the gravest findings.
+SELECT deployment, encode(battery_key, 'hex') AS battery_key, battery_id_text, model, soh_bp, cycle_count, slot, time,
+       CASE WHEN critical > 0 THEN 'critical' WHEN high > 0 THEN 'high' WHEN warning > 0 THEN 'warning' END AS severity,
+       coalesce(rules, '{{}}') AS rules
+  FROM (SELECT *, count(*) OVER (PARTITION BY model) AS of_model,
+               row_number() OVER (PARTITION BY model ORDER BY critical DESC NULLS LAST, high DESC NULLS LAST,
+                                                              warning DESC NULLS LAST, battery_key, deployment) AS place
+          FROM {stands} AS stands LEFT JOIN {raised} AS raised USING (battery_key, deployment)
+         WHERE time IS NOT NULL) AS standing
+ WHERE %(marks)s::bigint IS NULL OR of_model <= %(marks)s OR (place <= %(marks)s AND rules IS NOT NULL)
  ORDER BY model, battery_key;
 
--- days --
--- Readings a day of the chain by what they are worth: the worst of the four verdicts.
-SELECT date_trunc(%(period)s, time) AS day, count(*) FILTER (WHERE worth = 'passed') AS passed,
-       count(*) FILTER (WHERE worth = 'failed') AS failed, count(*) FILTER (WHERE worth = 'open') AS not_assessable,
-       count(*) FILTER (WHERE worth = 'rejected') AS rejected, min(slot) AS first_slot, max(slot) AS last_slot
-  FROM (SELECT time, slot, CASE WHEN rejected THEN 'rejected'
-                          WHEN 'failed' IN (ledger, crypto, binding, plausibility) THEN 'failed'
-                          WHEN 'not_assessable' IN (ledger, crypto, binding, plausibility) OR ledger IS NULL THEN 'open'
-                          ELSE 'passed' END AS worth
-          FROM (SELECT battery_key, deployment, fact, time, slot, rejected FROM readings
-                 WHERE {known} AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)) AS readings
-          LEFT JOIN (SELECT battery_key, deployment, fact, ledger, crypto, binding, plausibility FROM verdicts
-                      WHERE {known}) AS verdicts USING (battery_key, deployment, fact)) AS judged
- GROUP BY day ORDER BY day;
+-- silent --
+-- How many batteries have their newest reading so many days back from where the answer speaks, by bounds in days.
+SELECT width_bucket((extract(epoch FROM %(at)s::timestamptz - time) / 86400)::double precision,
+                    %(bounds)s::double precision[]) AS place, count(*) AS batteries
+  FROM {stands} AS stands WHERE time IS NOT NULL GROUP BY place;
 
--- span --
--- From when to when there are readings.
-SELECT min(time), max(time) FROM readings WHERE {known} AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s);
+-- days --
+-- Readings a period of the chain by what they are worth: the worst of the four verdicts.
+SELECT date_trunc(%(period)s, hour) AS day, sum(passed)::bigint AS passed, sum(failed)::bigint AS failed,
+       sum(not_assessable)::bigint AS not_assessable, sum(rejected)::bigint AS rejected,
+       min(first_slot) AS first_slot, max(last_slot) AS last_slot
+  FROM {hours} AS hours GROUP BY day ORDER BY day;
 
 -- verdict_mix --
-SELECT verdict, result, count(*) AS readings, count(DISTINCT (battery_key, deployment)) AS batteries
-  FROM verdicts, LATERAL (VALUES ('ledger', ledger), ('crypto', crypto), ('binding', binding),
-                                 ('plausibility', plausibility)) AS said (verdict, result)
- WHERE {known} AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)
- GROUP BY verdict, result;
+SELECT verdict, result, readings, batteries FROM {mix} AS mix;
+
+-- accused --
+-- Batteries by what stands against them, the gravest first.
+SELECT deployment, encode(battery_key, 'hex') AS battery_key, battery_id_text, model, soh_bp, cycle_count, critical, high,
+       warning, rules
+  FROM {raised} AS raised LEFT JOIN {stands} AS stands USING (battery_key, deployment)
+ ORDER BY critical DESC, high DESC, warning DESC, battery_key, deployment LIMIT %(limit)s;
 
 -- alerts_now --
 -- Alerts that stand and that nobody closed, by rule.
@@ -98,21 +99,3 @@ SELECT rule, severity, count(*) AS alerts, 0 AS acknowledged,
            AND severity IN ('warning', 'high', 'critical')
          GROUP BY alert, rule) AS raised
  GROUP BY rule, severity;
-
--- accused --
--- Batteries by what stands against them: how many alerts of each severity, and their rules.
-SELECT deployment, encode(battery_key, 'hex') AS battery_key, count(*) FILTER (WHERE severity = 'critical') AS critical,
-       count(*) FILTER (WHERE severity = 'high') AS high, count(*) FILTER (WHERE severity = 'warning') AS warning,
-       array_agg(rule ORDER BY array_position(ARRAY['critical', 'high', 'warning'], severity), rule) AS rules
-  FROM (SELECT deployment, battery_key, rule,
-               (array_agg(severity ORDER BY array_position(ARRAY['warning', 'high', 'critical'], severity) DESC))[1]
-                 AS severity
-          FROM findings WHERE {known} AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)
-           AND severity IN ('warning', 'high', 'critical')
-         GROUP BY deployment, battery_key, rule) AS raised
- GROUP BY deployment, battery_key;
-
--- rejected_seen --
--- What the chain refused and still shows, and readings that move nothing.
-SELECT count(*) FILTER (WHERE rejected) AS rejected, count(*) FILTER (WHERE account_unproven) AS unproven,
-       count(*) AS readings FROM readings WHERE {known} AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s);

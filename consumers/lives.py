@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
+import msgspec
 from msgspec import Struct
 
 Row = dict[str, Any]
@@ -126,21 +127,51 @@ def effective_of(readings: Iterable[Row]) -> list[Row]:
     return [each for each in readings if not each["rejected"] and not each["account_unproven"]]
 
 
-def summary(battery: Row, readings: list[Row], commitments: Iterable[Row], verdicts: Iterable[Row]) -> Summary:
-    """``readings`` in the chain's order; commitments with their ``life``; of four verdicts how many ``readings``."""
+class Sums(Struct, frozen=True):
+    """What PostgreSQL summed up of a battery's rows, as the functions here do it."""
+
+    counters: list[Counted]
+    rewards_lovelace: int
+    commitments: dict[Life, int]
+    last_key: str | None  # of the last reading that took effect
+
+
+def sums_of(readings: list[Row], commitments: Iterable[Row]) -> Sums:
+    """``readings`` in the chain's order; commitments with their ``life``."""
+    effective = effective_of(readings)
+    return Sums(
+        counters=counted(readings),
+        rewards_lovelace=sum(each["reward_lovelace"] or 0 for each in readings),
+        commitments=dict(Counter(each["life"] for each in commitments)),
+        last_key=effective[-1]["public_key"] if effective else None,
+    )
+
+
+def sums_said(counters: list[Row], paid: list[Row], lives: list[Row]) -> Sums:
+    """As the queries ``counters``, ``paid`` and ``count_lives`` say it."""
+    return Sums(
+        counters=msgspec.convert(counters, list[Counted]),
+        rewards_lovelace=paid[0]["lovelace"],
+        commitments={row["life"]: row["commitments"] for row in lives},
+        last_key=paid[0]["last_key"],
+    )
+
+
+def summary(battery: Row, sums: Sums, verdicts: Iterable[Row]) -> Summary:
+    """``verdicts``: of four how many ``readings``."""
     judged = {name: Counter[str]() for name in VERDICTS}
     for row in verdicts:
         for name, counter in judged.items():
             counter[row[name]] += row["readings"]
     soh = (battery["metadata"] or {}).get("soh_bp")
-    effective = effective_of(readings)
     key = battery["bms_public_key"]
+    is_known = battery["last_reading"] is not None and key is not None
     return Summary(
-        counters=counted(readings),
-        rewards_lovelace=sum(each["reward_lovelace"] or 0 for each in readings),
+        counters=sums.counters,
+        rewards_lovelace=sums.rewards_lovelace,
         verdicts={name: dict(counter) for name, counter in judged.items() if counter},
-        commitments=dict(Counter(each["life"] for each in commitments)),
+        commitments=sums.commitments,
         passport_soh_bp=soh if type(soh) is int else None,
         last_soh_bp=battery["last_soh_bp"],
-        key_of_passport=effective[-1]["public_key"] == key if effective and key is not None else None,
+        key_of_passport=sums.last_key == key if is_known else None,
     )

@@ -1,12 +1,18 @@
-"""A battery's passport as the tables hold it now: the key that its readings are verified by. Reads, never writes."""
+"""A battery's passport as the tables hold it: the keys that its readings are verified by. Reads, never writes."""
 
 from collections.abc import Iterator
+from typing import Any, Final, LiteralString
 
+import msgspec
 from msgspec import Struct
+from psycopg import sql
+from psycopg.rows import dict_row
 
-from consumers.timeline import battery_now, find_batteries
-from projections.database import Connection
+from consumers.timeline import asking, battery_now, find_batteries, known, plain
+from projections.database import Connection, load_queries
 from projections.rules.passport import Passport, passport_from
+
+_QUERIES: Final = load_queries("consumers", "queries.sql")
 
 
 class Registered(Struct, frozen=True):
@@ -16,6 +22,33 @@ class Registered(Struct, frozen=True):
     key: str  # hex
     algorithm: int | None  # COSE number
     passport: Passport
+
+
+class NamedKey(Struct, frozen=True):
+    """A key from when a passport named it."""
+
+    key: str  # hex
+    algorithm: int | None  # COSE number
+    slot: int
+    time: str
+
+
+def named_keys(
+    connection: Connection,
+    deployment: str,
+    battery_key: str,
+    as_of_step: int | None = None,
+    *,
+    as_of_slot: int | None = None,
+) -> list[NamedKey]:
+    """Of all its passports, one after the other. Raises SchemaMismatch, DatabaseUnwell."""
+    asked: dict[str, Any] = {"deployment": deployment, "battery_key": bytes.fromhex(battery_key)}
+    asked |= {"step": as_of_step, "slot": as_of_slot}
+    query: LiteralString = _QUERIES["named_keys"]
+    with asking(), connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(sql.SQL(query).format(known=known(as_of_step)), asked).fetchall()
+    found = msgspec.convert([plain(row) for row in rows], list[NamedKey])
+    return [each for at, each in enumerate(found) if not at or found[at - 1].key != each.key]
 
 
 def registered(connection: Connection, battery: str) -> Iterator[Registered]:

@@ -38,12 +38,15 @@ SELECT height, transaction_index, event_index, slot, block, time, fact, event_id
        known_from_step
   FROM events WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
    AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)
+   AND (%(before_height)s::bigint IS NULL OR (height, transaction_index, event_index)
+        < (%(before_height)s::bigint, %(before_transaction)s::integer, %(before_event)s::integer))
  ORDER BY height DESC, transaction_index DESC, event_index DESC LIMIT %(lines)s;
 
 -- count_events --
--- Of nothing but what its index holds.
 SELECT count(*) AS events FROM events
- WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known};
+ WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+   AND (%(before_height)s::bigint IS NULL OR (height, transaction_index, event_index)
+        < (%(before_height)s::bigint, %(before_transaction)s::integer, %(before_event)s::integer));
 
 -- of_the_operator --
 -- Transactions that a reading's age is bounded by: few, and found by an index of their own.
@@ -56,7 +59,10 @@ SELECT transaction, slot, type FROM events
 -- The events of commitments that were minted before the lines that are shown.
 SELECT fact, body FROM events
  WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
-   AND height = ANY (%(heights)b::bigint[]) AND type = 'commitment_minted';
+   AND height = ANY (ARRAY(SELECT height FROM commitments
+                            WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+                              AND fact = ANY (%(answered)b)))
+   AND type = 'commitment_minted';
 
 -- course --
 -- Of every reading what sums are made of.
@@ -65,10 +71,57 @@ SELECT fact, commitment, slot, rejected, account_unproven, public_key, payload_s
   FROM readings WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
  ORDER BY height, transaction_index, event_index;
 
+-- newest_course --
+-- As course, of the newest lines alone, newest first.
+SELECT fact, commitment
+  FROM readings WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+   AND (%(before_height)s::bigint IS NULL OR (height, transaction_index, event_index)
+        < (%(before_height)s::bigint, %(before_transaction)s::integer, %(before_event)s::integer))
+ ORDER BY height DESC, transaction_index DESC, event_index DESC LIMIT %(lines)s;
+
+-- counters --
+-- What lives.py counts of a key's readings, the keys in the order in which they first spoke.
+SELECT public_key, count(*) AS readings, min(slot) AS first_slot, max(slot) AS last_slot,
+       (array_agg(counter ORDER BY height, transaction_index, event_index))[1] AS first_counter,
+       (array_agg(counter ORDER BY height, transaction_index, event_index))[count(*)] AS last_counter,
+       count(*) FILTER (WHERE counter_kind = 'gap') AS gaps,
+       max(counter) - min(counter) + 1 - count(DISTINCT counter) AS missing,
+       count(*) FILTER (WHERE counter_kind = 'regress') AS regressions,
+       count(*) - count(DISTINCT (counter, payload_sha256)) AS duplicates,
+       count(DISTINCT (counter, payload_sha256)) - count(DISTINCT counter) AS equivocations
+  FROM readings WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+   AND counter_kind IS NOT NULL
+ GROUP BY public_key
+ ORDER BY min(height), (array_agg(transaction_index ORDER BY height, transaction_index, event_index))[1],
+       (array_agg(event_index ORDER BY height, transaction_index, event_index))[1];
+
+-- paid --
+-- All rewards, and the key of the last reading that took effect.
+SELECT coalesce(sum(reward_lovelace), 0)::bigint AS lovelace,
+       (SELECT public_key FROM readings WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+           AND fact = (SELECT last_reading FROM batteries
+                        WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known})) AS last_key
+  FROM readings WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known};
+
+-- count_lives --
+-- What lives.py says of each commitment's life when the chain has come to a slot.
+SELECT life, count(*) AS commitments
+  FROM (SELECT CASE WHEN status = 'open' AND %(chain_slot)s::bigint > slot + max_age_slots THEN 'expired' ELSE status END
+                 AS life
+          FROM commitments WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}) AS lives
+ GROUP BY life ORDER BY life;
+
 -- lives --
 -- Of every commitment what its life follows from.
 SELECT fact, height, status, slot, max_age_slots
   FROM commitments WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known};
+
+-- named_keys --
+-- The keys that a battery's passports named, in the chain's order.
+SELECT encode(bms_public_key, 'hex') AS key, bms_key_alg AS algorithm, slot, time FROM passports
+ WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
+   AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s) AND bms_public_key IS NOT NULL
+ ORDER BY height, transaction_index, event_index;
 
 -- readings --
 -- {of}, here and below: of all lines, or of those that are shown.

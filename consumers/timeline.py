@@ -17,7 +17,7 @@ from psycopg import Cursor, sql
 from psycopg.rows import dict_row
 
 from consumers.as_of import refold
-from consumers.lives import Minted, Row, Summary, age_of, effective_of, life_of, summary
+from consumers.lives import Minted, Row, Summary, age_of, effective_of, life_of, summary, sums_of, sums_said
 from consumers.plain_rows import plain_cursor
 from indexer.errors import Retryable
 from projections.database import Connection, load_queries
@@ -109,6 +109,14 @@ class Part(Struct, frozen=True, kw_only=True):
     lines: int | None = None  # the newest so many; None: all
     bodies: int | None = None  # with readings' events of the newest so many; None: of all lines
     checks: bool = True  # with each reading's checks
+    course: bool = True  # with the state of health of every reading, those of earlier lines too
+    before: tuple[int, int, int] | None = None  # only what came before this height, transaction and event of it
+
+    def bounds(self, as_of_slot: int | None) -> dict[str, int | None]:
+        """Of the questions. Up to a slot it takes all events to say what the rows were."""
+        part = self if as_of_slot is None else WHOLE
+        places = zip(("before_height", "before_transaction", "before_event"), part.before or (None,) * 3, strict=True)
+        return {"slot": as_of_slot, "lines": part.lines, "bodies": part.bodies, **dict(places)}
 
 
 WHOLE: Final = Part()
@@ -165,13 +173,12 @@ def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
     was found); both together: as it was known then. Raises StepNotReached, SchemaMismatch.
     """
     parameters = {"deployment": deployment, "battery_key": bytes.fromhex(battery_key), "step": as_of_step}
-    # Up to a slot it takes all events to say what the rows were.
-    bounds = (None, None) if as_of_slot is not None else (part.lines, part.bodies)
-    parameters |= {"slot": as_of_slot, "lines": bounds[0], "bodies": bounds[1]}
+    parameters |= part.bounds(as_of_slot)
     with asking(), connection.pipeline(), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")  # one moment for all answers
         ask = _Questions(connection, parameters)
-        asked = {name: ask(name) for name in _FIRST}
+        is_summed = as_of_slot is None and not part.course
+        asked = {name: ask(name) for name in (*_FIRST, *(_SUMMED if is_summed else _WHOLE))}
         position = asked["checkpoint"].fetchall()
         if not position:
             return None
@@ -181,24 +188,30 @@ def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
             position = ask("step").fetchall() or [{"step": as_of_step}]
         holds = msgspec.convert(position[0] | {"as_of_slot": as_of_slot}, Holds)
         events = asked["events"].fetchall()[::-1]
-        shown = events if part.lines is None else events[max(len(events) - part.lines, 0) :]
+        sought = events if part.before is None else [row for row in events if _place(row) < part.before]
+        shown = sought if part.lines is None else sought[max(len(sought) - part.lines, 0) :]
+        chain_slot = holds.slot if as_of_slot is None else as_of_slot
+        lives: list[Row] = []
         if as_of_slot is None:
             battery = asked["battery"].fetchone()
-            course, lives = asked["course"].fetchall(), asked["lives"].fetchall()
+            course = asked["newest_course" if is_summed else "course"].fetchall()
+            lives = [] if is_summed else asked["lives"].fetchall()
         else:
             found = refold(events)
             battery = found.battery if found else None
             course, lives = (found.readings, found.commitments) if found else ([], [])
         if battery is None:
             return None
-        about = ask.about(shown, course, lives, part)
+        about = ask.about(shown, course, part)
+        if is_summed:
+            about["count_lives"] = ask("count_lives", chain_slot=chain_slot)
         counts, bounding, alerts = (asked[name].fetchall() for name in ("count_verdicts", "of_the_operator", "alerts"))
         if as_of_slot is None:
             readings, commitments = about["readings"].fetchall(), about["commitments"].fetchall()
             in_all = sum(row["events"] for row in asked["count_events"])
         else:
             readings, commitments = course, lives
-            in_all = len(events)
+            in_all = len(sought)
         bodies = {row["fact"]: row["body"] for row in (*shown, *about.get("minted_at", ()))}
         said = _Said(
             _by_fact(readings),
@@ -207,7 +220,10 @@ def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
             about["findings"].fetchall(),
             bodies,
         )
-    chain_slot = holds.slot if as_of_slot is None else as_of_slot
+        sums = None
+        if is_summed:
+            said_of = (asked["counters"], asked["paid"], about["count_lives"])
+            sums = sums_said(*(each.fetchall() for each in said_of))
     for row in (*lives, *commitments):
         row["life"] = life_of(row, chain_slot)
     slots = {row["transaction"]: (row["slot"], row["type"]) for row in bounding}
@@ -215,18 +231,18 @@ def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
         battery,
         holds,
         _lines(shown, holds, said, slots),
-        summary(battery, course, lives, counts),
+        summary(battery, sums_of(course, lives) if sums is None else sums, counts),
         alerts,
         in_all - len(shown),
-        [row["soh_bp"] for row in effective_of(course) if row["soh_bp"] is not None],
+        [] if is_summed else [row["soh_bp"] for row in effective_of(course) if row["soh_bp"] is not None],
     )
 
 
-_FIRST: Final = (
-    *("checkpoint", "battery", "events", "course", "lives", "count_verdicts", "of_the_operator", "alerts"),
-    "count_events",
-)
-"""What is asked at once, without waiting for an answer."""
+_FIRST: Final = ("checkpoint", "battery", "events", "count_events", "count_verdicts", "of_the_operator", "alerts")
+"""What is asked at once, without waiting for an answer; and for what it takes all readings of, or their sums."""
+
+_WHOLE: Final = ("course", "lives")
+_SUMMED: Final = ("newest_course", "counters", "paid")
 
 
 class _Said(Struct, frozen=True):
@@ -250,11 +266,10 @@ class _Questions:
         query = _question(name, self._parameters["step"] is None, more.get("facts") is None, checks)
         return plain_cursor(self._connection).execute(query, self._parameters | more)
 
-    def about(self, shown: list[Row], course: list[Row], lives: list[Row], part: Part) -> dict[str, Cursor[Row]]:
+    def about(self, shown: list[Row], course: list[Row], part: Part) -> dict[str, Cursor[Row]]:
         """What is said of the lines that are shown."""
         here = {row["fact"] for row in shown}
         answered = {row["commitment"] for row in course if row["fact"] in here}
-        heights = [row["height"] for row in lives if row["fact"] in answered - here]
         facts = None if part.lines is None else [bytes.fromhex(fact) for fact in here | answered if fact]
         about = {
             "readings": self("readings", facts=facts),
@@ -262,8 +277,8 @@ class _Questions:
             "verdicts": self("verdicts", facts=facts, checks=part.checks),
             "findings": self("findings", facts=facts),
         }
-        if heights:
-            about["minted_at"] = self("minted_at", heights=heights)
+        if before := [bytes.fromhex(fact) for fact in answered - here if fact]:
+            about["minted_at"] = self("minted_at", answered=before)
         return about
 
 
@@ -273,6 +288,11 @@ def _question(name: str, now: bool, whole: bool, checks: bool) -> bytes:
     of = sql.SQL("true" if whole else "fact = ANY (%(facts)b)")
     given = {"known": _NOW if now else _AFTER_STEP, "of": of, "checks": sql.SQL(", checks" if checks else "")}
     return sql.SQL(query).format(**given).as_bytes(None)
+
+
+def _place(row: Row) -> tuple[int, int, int]:
+    """Of an event on the chain."""
+    return row["height"], row["transaction_index"], row["event_index"]
 
 
 def _lines(rows: list[Row], holds: Holds, said: _Said, slots: dict[str, tuple[int, str]]) -> list[Line]:

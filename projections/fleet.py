@@ -1,16 +1,14 @@
 """Runs the fleet's rules at the consistent step: reads whole sets, judges, writes what is new and ends what is gone."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
-from indexer.errors import Retryable
 from indexer.events import PassportRegistered, PassportUpdated
 from projections.alerts import alert_name
+from projections.alone import FleetBusy, alone
 from projections.database import Connection, load_queries
 from projections.errors import SchemaMismatch, translated
 from projections.facts import decode_body
@@ -43,16 +41,12 @@ class FleetRun(Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-class FleetBusy(Retryable):
-    """Another process runs the fleet's rules, or nothing was projected yet."""
-
-
 def run_fleet(connection: Connection, judging: Judging, *, unless_within_seconds: float = 0.0) -> FleetRun | None:
     """One run, in one transaction; None where the last one is younger than asked.
 
     Memory grows with the batteries. Raises FleetBusy, DatabaseUnwell, SchemaMismatch, ConfigurationError.
     """
-    with translated(), _alone(connection), connection.transaction():
+    with translated(), alone(connection, _LOCK, "runs the fleet's rules"), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         require_judged(connection, judging)
         since = _value(connection, "seconds_since_run", {})
@@ -78,18 +72,6 @@ def _run(connection: Connection, judging: Judging) -> FleetRun:
     )
     connection.execute(_QUERIES["add_run"], {"step": step, "seconds": run.seconds, "findings": run.findings})
     return run
-
-
-@contextmanager
-def _alone(connection: Connection) -> Iterator[None]:
-    """Of several processes one runs; the lock comes before the transaction, so that its snapshot holds the last run."""
-    if not _value(connection, "lock_fleet", {"lock": _LOCK}):
-        raise FleetBusy("another process runs the fleet's rules now")
-    try:
-        yield
-    finally:
-        if not connection.closed and not connection.broken:
-            connection.execute(_QUERIES["unlock_fleet"], {"lock": _LOCK})
 
 
 def require_judged(connection: Connection, judging: Judging) -> None:

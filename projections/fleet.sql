@@ -6,12 +6,6 @@ SELECT deployments, judged_by FROM log_identity;
 -- read_step --
 SELECT slot, height FROM steps WHERE step = %(step)s;
 
--- lock_fleet --
-SELECT pg_try_advisory_lock(%(lock)s);
-
--- unlock_fleet --
-SELECT pg_advisory_unlock(%(lock)s);
-
 -- seconds_since_run --
 SELECT extract(epoch FROM now() - max(ran_at))::double precision FROM fleet_runs;
 

@@ -154,6 +154,10 @@ UPDATE alerts SET known_until_step = ended.step
  WHERE alerts.battery_key = ended.battery_key AND alerts.deployment = ended.deployment
    AND alerts.rule = ended.rule AND known_until_step IS NULL;
 
+-- forget_counts --
+-- Before anything is written into steps of the past: what a fleet's rows said then can't be told any more.
+DELETE FROM fleet_counted;
+
 -- consistent_step --
 -- A partition that nobody ever took counts as not projected.
 SELECT CASE WHEN count(*) < (SELECT partitions FROM log_identity) THEN -1 ELSE coalesce(min(last_step), -1) END

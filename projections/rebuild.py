@@ -16,10 +16,12 @@ from psycopg import sql
 from indexer.errors import OperatorMustAct, Retryable
 from indexer.log.port import Log
 from projections import metrics
+from projections.alone import FleetBusy
+from projections.counts import count_fleet
 from projections.database import SCHEMA, Connection, load_queries
 from projections.digest import ContentDigest, history_digests
 from projections.errors import OtherLog, SchemaMismatch, translated
-from projections.fleet import FleetBusy, run_fleet
+from projections.fleet import run_fleet
 from projections.folding import FOLD_VERSION
 from projections.judging import Judging
 from projections.migrate import migrate
@@ -162,6 +164,7 @@ class Rebuild(AbstractContextManager["Rebuild"]):
                 return False
             if not self._stop():
                 self._judge_fleets()
+                self._count_fleet()
             if self._swap():
                 self._run("drop_old")
                 log.info("tables_swapped")
@@ -184,6 +187,14 @@ class Rebuild(AbstractContextManager["Rebuild"]):
                 run_fleet(connection, self._judging)
             except FleetBusy as busy:
                 log.warning("fleets_judged_later", reason=str(busy))
+
+    def _count_fleet(self) -> None:
+        """Before anybody looks: whoever opens the fleet's page after the swap must not wait for all of it."""
+        with self._connect(NEXT) as connection:
+            try:
+                count_fleet(connection)
+            except FleetBusy as busy:
+                log.warning("fleet_counted_later", reason=str(busy))
 
     def _swap(self) -> bool:
         execute = self._connection.execute

@@ -27,6 +27,10 @@ GRANT UPDATE ON {schema}.checkpoints, {schema}.workers TO cellwitness_writer;
 GRANT UPDATE (state) ON {schema}.states TO cellwitness_writer;
 GRANT UPDATE (reason, ended_how, ended_at) ON {schema}.parked TO cellwitness_writer;
 GRANT DELETE ON {schema}.workers TO cellwitness_writer;
+-- What it counts is made of the rest, and again whenever it has to be.
+GRANT INSERT, UPDATE, DELETE ON {schema}.fleet_counted, {schema}.fleet_stands, {schema}.fleet_fade, {schema}.fleet_hours,
+                {schema}.fleet_mix
+   TO cellwitness_writer;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO cellwitness_writer;
 
 -- reader --
@@ -34,7 +38,8 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO cellwitness_writer;
 GRANT SELECT ON {schema}.log_identity, {schema}.checkpoints, {schema}.steps, {schema}.events, {schema}.batteries,
                 {schema}.commitments, {schema}.readings, {schema}.verdicts, {schema}.findings, {schema}.alerts,
                 {schema}.alert_states, {schema}.fleet_findings, {schema}.fleet_runs, {schema}.parked, {schema}.workers,
-                {schema}.passports, {schema}.acts
+                {schema}.passports, {schema}.acts, {schema}.fleet_counted, {schema}.fleet_stands, {schema}.fleet_fade,
+                {schema}.fleet_hours, {schema}.fleet_mix
    TO cellwitness_reader;
 GRANT SELECT (battery_key, deployment, partition) ON {schema}.states TO cellwitness_reader;
 

@@ -226,6 +226,7 @@ class Store:
             )
             still = {each.record.id for each in aside.parked}
             self._tables.write(partition, folded, steps=False)
+            self._connection.execute(QUERIES["forget_counts"])
             handled = [each.id for each in records if each.id not in still]
             end_parked(self._connection, partition, handled, "handled")
             tell_reasons(self._connection, partition, aside.parked)

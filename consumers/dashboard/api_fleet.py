@@ -26,6 +26,7 @@ class FleetAnswer(Answer, frozen=True, kw_only=True):
     models: list[Model]
     tenths: list[Tenth]
     newest: list[Newest]
+    silent: list[int]
     period: Period
     days: list[Day]
     mix: list[Mix]

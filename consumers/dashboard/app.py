@@ -62,7 +62,7 @@ def make_app(parts: Parts, rules: Rules) -> Starlette:
     pages = [
         Route(
             path,
-            page_handler(parts, make, needs=NEEDS.get(path), recorded=path in RECORDED, kept=path in KEPT),
+            page_handler(parts, make, needs=NEEDS.get(path), recorded=path in RECORDED, kept=KEPT.get(path)),
             methods=["GET"],
         )
         for path, make in PAGES.items()

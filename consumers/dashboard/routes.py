@@ -12,7 +12,7 @@ from consumers.dashboard.pages.event import event
 from consumers.dashboard.pages.fleet import fleet
 from consumers.dashboard.pages.queries import queries, query
 from consumers.dashboard.pages.system import system
-from consumers.dashboard.server import PageMaker
+from consumers.dashboard.server import Keeping, PageMaker
 from consumers.queries.model import Data
 
 _OF_ONE: Final[frozenset[Data]] = frozenset(("identity", "status", "condition", "finding"))
@@ -45,7 +45,11 @@ NEEDS: Final[dict[str, frozenset[Data]]] = {
 RECORDED: Final = frozenset(("/queries/{query}",))
 """Pages that write down themselves what was asked: on a connection that may add to the record."""
 
-KEPT: Final = frozenset(("/", "/batteries"))
+KEPT: Final[dict[str, Keeping]] = {
+    "/": Keeping("Fleet", "fleet"),
+    "/batteries": Keeping("Batteries", "batteries"),
+    "/diff": Keeping("What is different now", "fleet", settles=False),
+}
 """Pages over a whole fleet that are the same for everybody who may see them: made once a step, see kept.py."""
 
 ENDPOINTS: Final = (

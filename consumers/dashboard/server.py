@@ -1,6 +1,7 @@
 """What the dashboard's handlers share, and how each of them answers: a page, an API's answer, or a problem."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -19,9 +20,10 @@ from consumers.dashboard.endpoints import Ask, AtMoment, Endpoint, read_body, re
 from consumers.dashboard.feed import Feed
 from consumers.dashboard.gate import Asker, problem_response
 from consumers.dashboard.kept import PageKeeper
-from consumers.dashboard.layout import Frame, Layout, Page, Viewer
+from consumers.dashboard.layout import Frame, Layout, Page, Section, Viewer
 from consumers.dashboard.moment import NOW, PARAMETERS, Moment, asked_at, read_moment
 from consumers.dashboard.packing import packed
+from consumers.dashboard.pages.waiting import waiting_page
 from consumers.dashboard.people import Right, TokenFile
 from consumers.dashboard.problems import Refused, refused
 from consumers.dashboard.sessions import Session, Sessions, is_csrf_of
@@ -37,8 +39,18 @@ log = structlog.get_logger(component="dashboard")
 MIN_STEP_SECONDS: Final = 10.0
 """How long an answer waits for the step that it is asked to hold."""
 
+SEEN_WITHIN: Final = timedelta(minutes=10)
+
 PageMaker = Callable[[Layout, Connection, Moment, Mapping[str, str], Viewer], Page]
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Keeping(Struct, frozen=True):
+    """How a page is kept that takes long to make: its title and place while it is being made."""
+
+    title: str
+    section: Section
+    settles: bool = True  # what it says of a step of the past stays as it was
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -94,9 +106,17 @@ def viewer_of(asker: Asker, parts: Parts) -> Viewer:
 
 
 def page_handler(
-    parts: Parts, make: PageMaker, *, needs: frozenset[Data] | None = None, recorded: bool = False, kept: bool = False
+    parts: Parts,
+    make: PageMaker,
+    *,
+    needs: frozenset[Data] | None = None,
+    recorded: bool = False,
+    kept: Keeping | None = None,
 ) -> Handler:
-    """A page: asked for with a moment, made in a thread on a reader's connection, put into its frame."""
+    """A page: asked for with a moment, made in a thread on a reader's connection, put into its frame.
+
+    ``kept``: it is made once for everybody and kept, and where that takes long a page says so in its place.
+    """
 
     async def handle(request: Request) -> Response:
         asker = asker_of(request)
@@ -117,11 +137,13 @@ def page_handler(
                 holds = where(connection, moment)[1]
                 return make(parts.layout, connection, moment, query, viewer), holds
 
-        def find_kept() -> tuple[Page, Holds]:
-            mark = parts.feed.freshness.mark
-            found = parts.keeper.get(
-                f"{request.url.path}?{request.url.query}", mark.step if mark else None, make_for_all
-            )
+        def find_kept() -> tuple[Page, Holds] | None:
+            # What was known after a step stays as it was. What the chain says up to a slot a rollback may change.
+            is_settled = kept is not None and kept.settles and _is_over(moment)
+            step = None if is_settled else _stands(parts).step
+            found = parts.keeper.get(f"{request.url.path}?{request.url.query}", step, make_for_all)
+            if found is None:
+                return None
             what = Asked(what=f"page {make.__name__}", parameters=query, moment=asked_at(moment))
             with parts.tables.recording() as connection:
                 note(connection, asker, what, found.holds)
@@ -137,10 +159,22 @@ def page_handler(
                     note(connection, asker, Asked(what=what, parameters=query, moment=asked_at(moment)), holds)
                 return page, holds
 
-        page, holds = await run_in_threadpool(find_kept if kept else work)
-        return html(request, parts, page, holds, moment=moment)
+        if kept is None:
+            page, holds = await run_in_threadpool(work)
+            return html(request, parts, page, holds, moment=moment)
+        found = await run_in_threadpool(find_kept)
+        if found is None:
+            page, holds = waiting_page(parts.layout, kept.title, kept.section, moment), _stands(parts)
+            return html(request, parts, page, holds, moment=moment, status=HTTPStatus.ACCEPTED)
+        return html(request, parts, *found, moment=moment)
 
     return handle
+
+
+def _is_over(moment: Moment) -> bool:
+    """Whether what was known then can't change any more. A step is seen some time after the clock that it bears."""
+    long_ago = moment.known_at is not None and datetime.now(UTC) - moment.known_at > SEEN_WITHIN
+    return moment.as_of_step is not None or long_ago
 
 
 def html(  # noqa: PLR0913 - what a frame is made of
@@ -219,5 +253,12 @@ def problem(request: Request, parts: Parts, error: CellwitnessError) -> Response
         return problem_response(said)
     body = parts.layout.part("problem.html", problem=said.problem)
     page = Page(title=said.problem.title, section="fleet", body=body)
+    return html(request, parts, page, _stands(parts), status=said.problem.status)
+
+
+def _stands(parts: Parts) -> Holds:
+    """Where the tables stand, as the feed saw it last."""
     mark = parts.feed.freshness.mark
-    return html(request, parts, page, Holds(mark.step if mark else -1), status=said.problem.status)
+    if mark is None:
+        return Holds(-1)
+    return Holds(mark.step, mark.slot, mark.height, mark.block, mark.final_height, mark.tip_height)

@@ -18,7 +18,7 @@ from projections.database import Connection
 
 _NAMED: Final[dict[Data, str]] = {
     "model": "model manufacturer chemistry metadata",
-    "statistic": "tenths days mix raised models period",
+    "statistic": "tenths days mix raised models period median_soh_bp silent",
     "identity": (
         "battery_key battery_id battery_id_text bms_public_key bms_key_alg passport_version registered_slot subject"
         " public_key account_public_key key_of_passport battery_ids"
@@ -36,8 +36,9 @@ _NAMED: Final[dict[Data, str]] = {
         " passport_soh_bp course series newest counters"
     ),
     "finding": (
-        "findings verdict verdicts alerts accused critical high warning rules checks ledger crypto binding plausibility"
-        " ledger_reasons crypto_reasons binding_reasons plausibility_reasons rules_not_assessable signed rule_set"
+        "findings verdict verdicts alerts accused severity critical high warning rules checks ledger crypto binding"
+        " plausibility ledger_reasons crypto_reasons binding_reasons plausibility_reasons rules_not_assessable signed"
+        " rule_set"
     ),
     "evidence": (
         "event body raw event_id fact incarnation form departures unreadable payload_sha256 challenge challenge_answers"

@@ -1,7 +1,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 import click
 import structlog
@@ -15,7 +15,9 @@ from deploy.logs import log_of
 from deploy.progress import ChainProgress
 from deploy.stopping import Stop
 from indexer.errors import ConfigurationError
-from projections.database import connect
+from projections.alone import FleetBusy
+from projections.counts import count_fleet
+from projections.database import Connection, connect
 from projections.run import BATCH_RECORDS, Progress, Worker
 
 log = structlog.get_logger(component="project")
@@ -105,7 +107,7 @@ def project(
         with ExitStack() as stack:
             url = stack.enter_context(database(db_url, data_dir))
             show = stack.enter_context(_progress(log_url))
-            if judging is not None and not until_caught_up:
+            if not until_caught_up:
                 stack.enter_context(
                     Housekeeping(
                         lambda: connect(url()), judging, fleet_minutes=fleet_minutes, whole=lambda: watch.whole
@@ -130,6 +132,8 @@ def project(
                 until_caught_up=until_caught_up,
                 give_up_after_seconds=GIVE_UP_AFTER_SECONDS if until_caught_up else None,
             )
+            if until_caught_up and last.caught_up:
+                _count(lambda: connect(url()))
     finally:
         the_log.close()
     if as_json:
@@ -141,6 +145,12 @@ def project(
             f"Step {last.step}: {last.events} events and {last.retractions} retractions projected since the start, "
             f"{last.events_per_second:,.0f}/s; {last.lag_records} records to go."
         )
+
+
+def _count(connect_: Callable[[], Connection]) -> None:
+    """The fleet, for whoever opens its page next."""
+    with closing(connect_()) as connection, suppress(FleetBusy):
+        count_fleet(connection)
 
 
 def partition_list(text: str) -> tuple[int, ...]:

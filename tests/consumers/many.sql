@@ -31,6 +31,32 @@ INSERT INTO findings (deployment, battery_key, fact, rule, number, rule_version,
 SELECT 'test', key, fact, 'R07', 0, 1, 1, 'warning', fact, fact, slot, slot, sha256('b'), time, '{}', '{}', 1
   FROM many WHERE r %% 9 = 0;
 
+-- alerts --
+INSERT INTO alerts (alert, deployment, battery_key, rule, severity, findings, first_fact, first_slot, first_height, first_block,
+                    first_time, last_fact, last_slot, last_height, last_block, last_time, known_from_step)
+SELECT substring(sha256(key || 'R07'::bytea) FOR 10), 'test', key, 'R07', 'warning', count(*),
+       (array_agg(fact ORDER BY slot))[1], min(slot), min(slot), sha256('b'), min(time),
+       (array_agg(fact ORDER BY slot DESC))[1], max(slot), max(slot), sha256('b'), max(time), 1
+  FROM many WHERE r %% 9 = 0 GROUP BY key;
+
+-- earlier_alerts --
+-- Each finding but the last was a version of its own.
+INSERT INTO alerts (alert, deployment, battery_key, rule, severity, findings, first_fact, first_slot, first_height, first_block,
+                    first_time, last_fact, last_slot, last_height, last_block, last_time, known_from_step, known_until_step)
+SELECT substring(sha256(key || 'R07'::bytea) FOR 10), 'test', key, 'R07', 'warning', r / 9, fact, slot, slot, sha256('b'),
+       time, fact, slot, slot, sha256('b'), time, 0, 1
+  FROM many WHERE r %% 9 = 0 AND r + 9 <= %(readings)s;
+
+-- earlier_batteries --
+-- As was each reading of the battery's row.
+INSERT INTO batteries (deployment, battery_key, battery_id, battery_id_text, bms_public_key, metadata, registered_slot,
+                       last_reading_slot, readings_submitted, readings_rejected, readings_unproven, commitments_minted,
+                       commitments_open, quarantined, slot, height, block, known_from_step, known_until_step)
+SELECT 'test', key, ('urn:many:' || b)::bytea, 'urn:many:' || b, sha256(b::text::bytea),
+       jsonb_build_object('model', 'M' || b %% 20, 'manufacturer', 'Maker'), b, slot, r, 0, 0, r, 0, 0, slot, slot,
+       sha256('b'), 0, 1
+  FROM many;
+
 -- commitments --
 INSERT INTO commitments (deployment, battery_key, fact, transaction, output_index, token_name, user_pkh, status, slot,
                          height, block, time, ended_how, ended_fact, ended_transaction, ended_slot, ended_height, age_slots,

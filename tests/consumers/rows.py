@@ -195,18 +195,19 @@ class Tables:
             "known_from_step": 1,
         }
 
-    def many(self, batteries: int, readings: int) -> None:
-        """A fleet of so many batteries and readings of each, as a server would hold it."""
-        many = (
-            "CREATE TEMP VIEW many AS SELECT b, r, b + r * 86400 AS slot,"
-            " timestamptz '2024-01-01Z' + (b + r * 86400) * interval '1 second' AS time,"
-            " substring(sha256(('battery ' || b)::bytea) FOR 28) AS key, sha256(('reading ' || b || ' ' || r)::bytea)"
-            f" AS fact FROM generate_series(1, {batteries:d}) AS b, generate_series(1, {readings:d}) AS r"
-        )
-        self.connection.execute(many.encode())
-        for statement in _MANY.values():
-            self.connection.execute(statement, {"batteries": batteries})
-        self.connection.execute("ANALYZE")
+
+def many(connection: Connection, batteries: int, readings: int) -> None:
+    """A fleet of so many batteries and readings of each, as a server would hold it, beside what the tables hold."""
+    view = (
+        "CREATE TEMP VIEW many AS SELECT b, r, b + r * 86400 AS slot,"
+        " timestamptz '2024-01-01Z' + (b + r * 86400) * interval '1 second' AS time,"
+        " substring(sha256(('battery ' || b)::bytea) FOR 28) AS key, sha256(('reading ' || b || ' ' || r)::bytea)"
+        f" AS fact FROM generate_series(1, {batteries:d}) AS b, generate_series(1, {readings:d}) AS r"
+    )
+    connection.execute(view.encode())
+    for statement in _MANY.values():
+        connection.execute(statement, {"batteries": batteries, "readings": readings})
+    connection.execute("ANALYZE")
 
 
 _MANY = load_queries("tests.consumers", "many.sql")

@@ -10,7 +10,7 @@ from consumers.queries import QUERIES
 from consumers.queries.model import NOW, Moment
 from consumers.queries.run import run
 from projections.database import connect
-from tests.consumers.rows import Tables
+from tests.consumers.rows import Tables, many
 from tests.postgres import fresh_database
 
 LARGE = {"readings", "verdicts", "events", "findings", "commitments"}
@@ -31,7 +31,7 @@ class Watched(psycopg.Cursor[Any]):
 def fleet(postgres: Any) -> Iterator[Tables]:
     with connect(fresh_database(postgres)) as connection:
         made = Tables(connection)
-        made.many(1_000, 30)
+        many(connection, 1_000, 30)
         yield made
 
 

@@ -41,6 +41,45 @@ def test_the_newest_lines_are_those_of_the_whole_and_sums_are_of_the_whole(fraud
             assert (part.alerts, part.holds, whole.earlier) == (whole.alerts, whole.holds, 0)
 
 
+@pytest.mark.parametrize("at_step", [None, 0.5, 0.9])
+def test_sums_that_postgresql_makes_are_those_of_all_rows(frauds: Labelled, at_step: float | None) -> None:
+    """Frauds repeat counters, go back, and say two things under one number."""
+    faults = 0
+    with connect(frauds.url) as connection:
+        ((last,),) = connection.execute("SELECT max(step) FROM steps").fetchall()
+        step = None if at_step is None else int(last * at_step)
+        for battery in batteries(connection):
+            whole = read_timeline(connection, *battery, step)
+            part = read_timeline(connection, *battery, step, part=Part(lines=5, course=False))
+            assert (whole is None) == (part is None)
+            if whole is not None and part is not None:
+                assert part.lines == whole.lines[-5:]
+                assert (part.summary, part.soh_bp) == (whole.summary, [])
+                faults += sum(each.regressions + each.duplicates + each.gaps for each in whole.summary.counters)
+    assert faults
+
+
+def test_going_from_line_to_earlier_lines_shows_each_once(frauds: Labelled) -> None:
+    with connect(frauds.url) as connection:
+        ((slot,),) = connection.execute("SELECT max(slot) FROM steps").fetchall()
+        for then in (None, int(slot)):
+            for battery in batteries(connection)[:4]:
+                whole = read_timeline(connection, *battery, as_of_slot=then)
+                assert whole is not None
+                before: tuple[int, int, int] | None = None
+                found: list[Line] = []
+                earlier = len(whole.lines)
+                while earlier:
+                    asked = Part(lines=7, course=False, before=before)
+                    part = read_timeline(connection, *battery, as_of_slot=then, part=asked)
+                    assert part is not None
+                    found = part.lines + found
+                    earlier = part.earlier
+                    assert earlier == len(whole.lines) - len(found)
+                    before = (found[0].height, found[0].transaction_index, found[0].event_index)
+                assert found == whole.lines
+
+
 def test_the_same_holds_of_the_past(frauds: Labelled) -> None:
     with connect(frauds.url) as connection:
         ((step, slot),) = connection.execute("SELECT max(step), max(slot) / 2 FROM steps").fetchall()

@@ -1,6 +1,7 @@
 """Alerts as people work on them, by the command, on a real PostgreSQL."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,12 @@ from consumers.alerts import (
     list_alerts,
     read_story,
 )
+from deploy import housekeeping as module
 from deploy.devnet.deployment import Terms, profile_toml
 from deploy.devnet.network import Network
 from deploy.housekeeping import Housekeeping
-from projections.database import connect
+from projections.database import Connection, connect
+from projections.status import consistent_step
 from tests.deploy.test_timeline import run
 from tests.postgres import database, postgres
 from tests.projections.chain import TestChain
@@ -186,3 +189,20 @@ def test_a_worker_counts_open_alerts_and_judges_fleets_when_they_are_due(desk: D
         assert REGISTRY.get_sample_value("cellwitness_alerts_open", {"severity": severity}) == open_now.count(severity)
     with connect(desk.url) as connection:
         assert connection.execute("SELECT count(*) FROM fleet_runs").fetchone() == (1,)
+        assert connection.execute("SELECT step FROM fleet_counted").fetchone() == (consistent_step(connection),)
+
+
+def test_a_worker_counts_the_fleet_while_tables_fill_and_rests_longer_than_it_works(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[Connection] = []
+
+    def count(connection: Connection) -> None:
+        counted.append(connection)
+        time.sleep(0.5)
+
+    monkeypatch.setattr(module, "count_fleet", count)
+    keeping = Housekeeping(lambda: connect(desk.url), None, fleet_minutes=60, whole=lambda: False)
+    for _ in range(5):
+        keeping.round()
+    assert len(counted) == 1

@@ -6,10 +6,11 @@ import pytest
 
 from consumers.alerts import Act, Selection, count_open, do_act, find_alert, list_alerts, read_story
 from indexer.errors import ConfigurationError
+from projections.alone import FleetBusy
 from projections.database import connect
 from projections.digest import table_digests
 from projections.errors import SchemaMismatch
-from projections.fleet import FleetBusy, FleetRun, run_fleet
+from projections.fleet import FleetRun, run_fleet
 from projections.judging import Judging
 from projections.rebuild import Rebuild
 from projections.rules.thresholds import ThresholdBook

@@ -9,6 +9,7 @@ from psycopg import errors, sql
 from consumers.timeline import find_batteries, read_timeline
 from deploy.postgres import EmbeddedPostgres
 from indexer.log.port import Log
+from projections.counts import count_fleet
 from projections.database import SCHEMA, Connection, connect
 from projections.digest import table_digests
 from projections.errors import SchemaMismatch
@@ -152,3 +153,16 @@ def test_a_rebuild_and_a_migration_keep_what_each_role_may(chain: TestChain, tab
 
 def test_every_role_is_documented_by_its_part() -> None:
     assert set(ROLES) == {*READERS, "cellwitness_writer", "cellwitness_owner"}
+
+
+def test_a_fleet_is_counted_by_a_writer_read_by_a_reader_and_changed_by_nobody_else(guarded: str) -> None:
+    with as_role(guarded, "cellwitness_writer") as connection:
+        assert count_fleet(connection) is not None
+    for table in ("fleet_counted", "fleet_stands", "fleet_fade", "fleet_hours", "fleet_mix"):
+        name = sql.Identifier(table)
+        with as_role(guarded, "cellwitness_reader") as connection:
+            connection.execute(sql.SQL("SELECT count(*) FROM {}").format(name))
+        for role in READERS:
+            for statement in ("DELETE FROM {}", "INSERT INTO {} DEFAULT VALUES", "TRUNCATE {}"):
+                with as_role(guarded, role) as connection, pytest.raises(errors.InsufficientPrivilege):
+                    connection.execute(sql.SQL(statement).format(name))

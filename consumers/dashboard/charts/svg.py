@@ -1,6 +1,8 @@
 """SVG elements as escaped text, and the frame that every chart has in common."""
 
+import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Final
 
 from markupsafe import Markup, escape
@@ -8,18 +10,16 @@ from markupsafe import Markup, escape
 CANVAS: Final = 1000.0
 """Units across of the stretched canvas that holds paths: they can't be given in percentages."""
 
+_SPECIAL: Final = re.compile(r"[&<>\"']")
+
 Point = tuple[float, float]
 Value = str | float | int | None
 
 
 def tag(name: str, /, *inside: Markup | str, **attributes: Value) -> Markup:
     """An element. ``class_`` and ``stroke_width`` are written ``class`` and ``stroke-width``; None leaves one out."""
-    said = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{escape(_plain(value))}"'
-        for name, value in attributes.items()
-        if value is not None
-    )
-    within = "".join(escape(each) for each in inside)
+    said = "".join([f' {_written(name)}="{_plain(value)}"' for name, value in attributes.items() if value is not None])
+    within = "".join([each if isinstance(each, Markup) else _escaped(each) for each in inside])
     return Markup(f"<{name}{said}>{within}</{name}>" if within else f"<{name}{said}/>")  # noqa: S704  # escaped above
 
 
@@ -111,4 +111,14 @@ def _path(points: Iterable[Point]) -> str:
 
 
 def _plain(value: str | float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else _escaped(str(value))
+
+
+def _escaped(text: str) -> str:
+    """A chart has thousands of texts, and few of them have anything to escape."""
+    return str(escape(text)) if _SPECIAL.search(text) else text
+
+
+@cache
+def _written(attribute: str) -> str:
+    return attribute.rstrip("_").replace("_", "-")

@@ -1,5 +1,6 @@
 """The page on one battery: who it is, its course, its checks, what was believed and taken back, and every event."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -17,15 +18,27 @@ from consumers.dashboard.pages.links import alerts_link, battery_link, deploymen
 from consumers.dashboard.pages.matrix import COLUMNS, matrix_of
 from consumers.dashboard.problems import Refused
 from consumers.lives import VERDICTS, Counted
+from consumers.passport import NamedKey, named_keys
 from consumers.telling import ada, claimed, describe, percent
 from consumers.text import visible
-from consumers.timeline import WHOLE, Line, Part, Timeline, read_timeline
-from indexer.events import OwnershipTokenMoved, PassportRegistered, PassportUpdated, decode_event
+from consumers.timeline import Line, Part, Timeline, read_timeline
+from indexer.events import OwnershipTokenMoved, decode_event
 from projections.database import Connection
 from projections.rules.catalogue import RULES
 
 LINES: Final = 100
-"""Events shown at first, the newest; a link shows all."""
+"""Events listed, the newest; links lead to earlier ones and to all."""
+
+RECENT: Final = 200
+"""Events that are read, and whose readings are drawn: of most batteries all. The script draws the others, too."""
+
+EPOCHS: Final = 12
+"""Keys that are shown; of more, the newest."""
+
+MOST: Final = 5_000
+"""Events that one page holds for who wants all, to print them."""
+
+_PLACE: Final = re.compile(r"(\d{1,18})\.(\d{1,9})\.(\d{1,9})", re.ASCII)
 
 _PASSPORT: Final = (
     ("manufacturer", "Manufacturer", ""),
@@ -76,7 +89,13 @@ def battery(layout: Layout, connection: Connection, moment: Moment, query: Mappi
     del viewer
     deployment, key = deployment_of(query), battery_key(query["battery_key"])
     step, _ = where(connection, moment)
-    part = WHOLE if "all" in query else Part(bodies=LINES)
+    everything = "all" in query
+    part = Part(
+        lines=MOST if everything else RECENT,
+        bodies=None if everything else LINES,
+        course=False,
+        before=_before(query.get("before")),
+    )
     timeline = read_timeline(connection, deployment, key, step, as_of_slot=moment.as_of_slot, part=part)
     if timeline is None:
         raise Refused(
@@ -91,25 +110,30 @@ def battery(layout: Layout, connection: Connection, moment: Moment, query: Mappi
         alerts += list_alerts(connection, Selection(deployment=deployment, battery=key, withdrawn=True))[1]
     elif moment.as_of_slot is None:
         alerts = [alert_then(row, timeline.holds) for row in timeline.alerts]
-    return battery_page(layout, timeline, beliefs, alerts, moment, everything="all" in query)
+    named = named_keys(connection, deployment, key, step, as_of_slot=moment.as_of_slot)
+    return battery_page(layout, timeline, named, beliefs, alerts, moment, part=part)
 
 
-def battery_page(  # noqa: PLR0913 - what the page shows
+def battery_page(  # noqa: PLR0913, PLR0917 - what the page shows
     layout: Layout,
     timeline: Timeline,
+    named: Sequence[NamedKey],
     beliefs: Sequence[Belief],
     alerts: Sequence[Alert],
     moment: Moment,
     *,
-    everything: bool = False,
+    part: Part,
 ) -> Page:
-    """``alerts``: that stand and that were withdrawn. ``everything``: each reading and event, for print."""
+    """``alerts``: that stand and that were withdrawn. ``part``: of the timeline; for print with all bodies."""
+    everything = part.bodies is None
     battery = timeline.battery
     name = (
         visible(battery["battery_id_text"] or battery["battery_id"] or "") or f"battery {battery['battery_key'][:10]}…"
     )
     here = battery_link(moment, battery["deployment"], battery["battery_key"])
     lines = timeline.lines[::-1] if everything else timeline.lines[::-1][:LINES]
+    epochs = _epochs(timeline, named)
+    left_out = len(timeline.lines) - len(lines) + timeline.earlier
     columns = len(timeline.lines) if everything else COLUMNS
     body = layout.part(
         "battery.html",
@@ -120,8 +144,9 @@ def battery_page(  # noqa: PLR0913 - what the page shows
         passport=list(_passport(battery["metadata"] or {})),
         account=_account(battery),
         rewards=ada(timeline.summary.rewards_lovelace),
-        epochs=_epochs(timeline),
-        holders=_holders(timeline),
+        epochs=epochs[-EPOCHS:],
+        earlier_epochs=max(len(epochs) - EPOCHS, 0),
+        holders=_holders(timeline, whole=not timeline.earlier and part.before is None),
         alerts=[(alert, alerts_link(moment, alert=alert.alert), _meaning(alert.rule)) for alert in alerts],
         alerts_here=alerts_link(moment, battery=battery["battery_key"]),
         picture=course_picture(timeline, beliefs, moment),
@@ -137,8 +162,13 @@ def battery_page(  # noqa: PLR0913 - what the page shows
             for each in beliefs
         ],
         told=[_told(line, battery, moment) for line in lines],
-        left_out=len(timeline.lines) - len(lines),
+        left_out=left_out,
+        shown_lines=len(timeline.lines),
+        earlier=timeline.earlier,
+        is_later=part.before is not None,
+        earlier_here=_link(battery, moment, lines, everything=everything) if left_out else None,
         all_here=battery_link(moment, battery["deployment"], battery["battery_key"], all="1"),
+        most=MOST,
         here=here,
     )
     return Page(
@@ -148,6 +178,25 @@ def battery_page(  # noqa: PLR0913 - what the page shows
         scripts=("vendor/uplot.js", "timeline.js", "matrix.js"),
         styles=("vendor/uplot.css",),
     )
+
+
+def _before(text: str | None) -> tuple[int, int, int] | None:
+    """A place in the chain's order, as the links to earlier events have it. Raises Refused."""
+    if not text:
+        return None
+    match = _PLACE.fullmatch(text)
+    if match is None:
+        said = f"before is {text[:40]!r}: write a height, a transaction's place and an event's, such as 1200.0.2"
+        raise Refused(HTTPStatus.BAD_REQUEST, "bad-parameter", said, parameter="before")
+    return int(match[1]), int(match[2]), int(match[3])
+
+
+def _link(battery: Mapping[str, Any], moment: Moment, lines: Sequence[Line], *, everything: bool) -> str:
+    """To what came before these lines, which are newest first."""
+    last = lines[-1]
+    more = {"before": f"{last.height}.{last.transaction_index}.{last.event_index}"}
+    more |= {"all": "1"} if everything else {}
+    return battery_link(moment, battery["deployment"], battery["battery_key"], **more)
 
 
 def _passport(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -171,25 +220,18 @@ def _account(battery: Mapping[str, Any]) -> str:
             return f"open{left}{paid}"
 
 
-def _epochs(timeline: Timeline) -> list[Epoch]:
+def _epochs(timeline: Timeline, named: Sequence[NamedKey]) -> list[Epoch]:
     counted = {each.public_key: each for each in timeline.summary.counters}
-    named: list[tuple[str, int | None, Line]] = []
-    for line in timeline.lines:
-        if line.type.startswith("passport_"):
-            event = decode_event(bytes(line.event))
-            assert isinstance(event, PassportRegistered | PassportUpdated)
-            if event.bms_public_key and (not named or named[-1][0] != event.bms_public_key):
-                named.append((event.bms_public_key, event.bms_key_alg, line))
     epochs = [
         Epoch(
-            key=key,
-            algorithm=algorithm,
-            since_slot=line.slot,
-            since=line.time,
-            until_slot=named[at + 1][2].slot if at + 1 < len(named) else None,
-            counted=counted.pop(key, None),
+            key=each.key,
+            algorithm=each.algorithm,
+            since_slot=each.slot,
+            since=each.time,
+            until_slot=named[at + 1].slot if at + 1 < len(named) else None,
+            counted=counted.pop(each.key, None),
         )
-        for at, (key, algorithm, line) in enumerate(named)
+        for at, each in enumerate(named)
     ]
     # A key that no passport named, and that an account made readings be judged by all the same.
     epochs += [
@@ -199,7 +241,12 @@ def _epochs(timeline: Timeline) -> list[Epoch]:
     return epochs
 
 
-def _holders(timeline: Timeline) -> list[Holder]:
+def _holders(timeline: Timeline, *, whole: bool) -> list[Holder]:
+    """The newest first; where not all lines are there, the one of now."""
+    if not whole:
+        owner, kind = timeline.battery["owner"], timeline.battery["owner_kind"]
+        since = timeline.battery["owner_since_slot"]
+        return [] if since is None else [Holder(payment=owner or "", kind=kind or "nobody", since_slot=since, since="")]
     holders: list[Holder] = []
     for line in timeline.lines:
         if line.type != "ownership_token_moved":

@@ -1,7 +1,7 @@
 """The page on a fleet: what is wrong in it, how it ages, what was read, and what nobody can see here."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
 from typing import Final
 
@@ -15,7 +15,7 @@ from consumers.dashboard.charts.scale import Scale, number, scale_of
 from consumers.dashboard.layout import Layout, Page, Viewer
 from consumers.dashboard.moment import Moment
 from consumers.dashboard.pages.links import alerts_link, batteries_link, battery_link
-from consumers.fleet import Accused, Day, Fleet, Model, Newest, Period, Raised, Tenth, read_fleet
+from consumers.fleet import SILENT_DAYS, Day, Fleet, Model, Newest, Period, Raised, Tenth, read_fleet
 from consumers.lives import VERDICTS
 from projections.database import Connection
 from projections.rules.catalogue import RULES
@@ -23,20 +23,19 @@ from projections.rules.catalogue import RULES
 PANELS: Final = 24
 """Models with a chart of their own; the others stand in the table."""
 
-MARKS: Final = 150
-"""Batteries marked in one panel; of more, those with alerts."""
+MARKS: Final = 40
+"""Batteries marked in one panel; of more, those with the gravest findings. A mark weighs what a battery's key does."""
 
 ACCUSED: Final = 28
 SEVERITIES: Final = ("critical", "high", "warning")
 RESULTS: Final = ("passed", "not_assessable", "failed")
 RESULT_WORDS: Final = {"passed": "passed", "not_assessable": "not assessable", "failed": "failed"}
-SILENCES: Final[tuple[tuple[int, str], ...]] = (
-    (1, "within a day"),
-    (7, "within a week"),
-    (30, "within a month"),
-    (90, "within 3 months"),
-    (180, "within 6 months"),
-    (10**6, "longer ago"),
+SILENCES: Final[tuple[tuple[int, str], ...]] = tuple(
+    zip(
+        SILENT_DAYS,
+        ("within a day", "within a week", "within a month", "within 3 months", "within 6 months", "longer ago"),
+        strict=True,
+    )
 )
 _LENGTH: Final[dict[Period, timedelta]] = {
     "hour": timedelta(hours=1),
@@ -55,8 +54,6 @@ class Panel(Struct, frozen=True, kw_only=True):
     chart: Markup | None
     median: float | None  # SoH now, percent
     fade: float | None  # percentage points lost per 100 cycles, by the medians of its first and last tenth
-    accused: int  # batteries with an alert
-    severity: str | None
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -75,7 +72,8 @@ class Row(Struct, frozen=True, kw_only=True):
 def fleet(layout: Layout, connection: Connection, moment: Moment, query: Mapping[str, str], viewer: Viewer) -> Page:
     del query, viewer
     step, _ = where(connection, moment)
-    return fleet_page(layout, read_fleet(connection, step, as_of_slot=moment.as_of_slot), moment)
+    found = read_fleet(connection, step, as_of_slot=moment.as_of_slot, marks=MARKS, accused=ACCUSED)
+    return fleet_page(layout, found, moment)
 
 
 def fleet_page(layout: Layout, fleet: Fleet, moment: Moment) -> Page:
@@ -90,8 +88,9 @@ def fleet_page(layout: Layout, fleet: Fleet, moment: Moment) -> Page:
         others=panels[PANELS:],
         severities=[(name, count, alerts_link(moment, severity=name)) for name, count in severities.items()],
         raised=_raised(fleet.raised, moment),
-        accused=_accused(fleet, moment)[:ACCUSED],
-        accused_count=len(fleet.accused),
+        accused=[(each, battery_link(moment, each.deployment, each.battery_key)) for each in fleet.accused],
+        accused_count=sum(model.accused for model in fleet.models),
+        marks=MARKS,
         days=_days(fleet, moment),
         day_rows=fleet.days[::-1],
         mix=_mix(fleet, moment),
@@ -111,14 +110,13 @@ def _panels(fleet: Fleet, moment: Moment) -> Iterator[Panel]:
     newest: dict[str | None, list[Newest]] = {}
     for each in fleet.newest:
         newest.setdefault(each.model, []).append(each)
-    accused = {(each.deployment, each.battery_key): each for each in fleet.accused}
     soh = _usual([q / 100 for each in fleet.tenths for q in (each.soh_bp[0], each.soh_bp[4])])
     made = [
-        _panel(at, model, tenths.get(model.model, ()), newest.get(model.model, []), accused, soh, moment)
+        _panel(at, model, tenths.get(model.model, ()), newest.get(model.model, []), soh, moment)
         for at, model in enumerate(fleet.models)
         if model.batteries_read
     ]
-    yield from sorted(made, key=lambda panel: (-panel.accused / panel.model.batteries, panel.name))
+    yield from sorted(made, key=lambda panel: (-panel.model.accused / panel.model.batteries, panel.name))
 
 
 def _usual(values: list[float]) -> Scale:
@@ -129,34 +127,22 @@ def _usual(values: list[float]) -> Scale:
 
 
 def _panel(  # noqa: PLR0913, PLR0917 - all that one panel shows
-    at: int,
-    model: Model,
-    tenths: Sequence[Tenth],
-    newest: Sequence[Newest],
-    accused: dict[tuple[str, str], Accused],
-    soh: Scale,
-    moment: Moment,
+    at: int, model: Model, tenths: Sequence[Tenth], newest: Sequence[Newest], soh: Scale, moment: Moment
 ) -> Panel:
     name = model.model or "no passport"
-    found = [(each, accused.get((each.deployment, each.battery_key))) for each in newest]
-    marked = found if len(found) <= MARKS else [each for each in found if each[1]][:MARKS]
     slices = [_slice(name, model.model, each, moment) for each in tenths]
-    stands = [_stand(each, against, moment) for each, against in marked]
+    stands = [_stand(each, moment) for each in newest]
     high = max((each.cycles_high for each in tenths), default=0)
     fade = None
     if len(tenths) > 1 and tenths[-1].cycles - tenths[0].cycles >= 1:
         fade = (tenths[0].soh_bp[2] - tenths[-1].soh_bp[2]) / (tenths[-1].cycles - tenths[0].cycles)
-    middle = sorted(each.soh_bp for each in newest)
-    severities = [against.severity for _, against in found if against]
     return Panel(
         model=model,
         name=name,
         href=batteries_link(moment, model=model.model or "", passport="no" if model.model is None else ""),
         chart=fade_chart(f"fade-{at}", name, slices, stands, soh, high) if tenths else None,
-        median=middle[len(middle) // 2] / 100 if middle else None,
+        median=None if model.median_soh_bp is None else model.median_soh_bp / 100,
         fade=fade,
-        accused=len(severities),
-        severity=next((each for each in SEVERITIES if each in severities), None),
     )
 
 
@@ -166,19 +152,18 @@ def _slice(name: str, model: str | None, tenth: Tenth, moment: Moment) -> Slice:
         tenth.cycles,
         (low, quarter, median, upper, high),
         f"{name}, {tenth.cycles_low} to {tenth.cycles_high} cycles: median {median:.1f} %, half within "
-        f"{quarter:.1f} to {upper:.1f} %, nine tenths within {low:.1f} to {high:.1f} %; {tenth.readings} readings of "
-        f"{tenth.batteries} batteries",
+        f"{quarter:.1f} to {upper:.1f} %, nine tenths within {low:.1f} to {high:.1f} %; {tenth.readings} readings",
         batteries_link(moment, model=model or "", cycles_from=str(tenth.cycles_low), cycles_to=str(tenth.cycles_high)),
     )
 
 
-def _stand(newest: Newest, accused: Accused | None, moment: Moment) -> Stand:
+def _stand(newest: Newest, moment: Moment) -> Stand:
     name = newest.battery_id_text or newest.battery_key[:10]
-    found = f"; found: {', '.join(accused.rules)}" if accused else ""
+    found = f"; found: {', '.join(newest.rules)}" if newest.rules else ""
     return Stand(
         newest.cycle_count,
         newest.soh_bp / 100,
-        accused.severity if accused else None,
+        newest.severity,
         f"{name}: {newest.soh_bp / 100:.2f} % at {newest.cycle_count} cycles{found}",
         battery_link(moment, newest.deployment, newest.battery_key),
     )
@@ -212,15 +197,6 @@ def _raised(raised: Sequence[Raised], moment: Moment) -> list[Row]:
             )
         )
     return rows
-
-
-def _accused(fleet: Fleet, moment: Moment) -> list[tuple[Accused, Newest | None, str]]:
-    newest = {(each.deployment, each.battery_key): each for each in fleet.newest}
-    worst = sorted(fleet.accused, key=lambda each: (-each.critical, -each.high, -each.warning, each.battery_key))
-    return [
-        (each, newest.get((each.deployment, each.battery_key)), battery_link(moment, each.deployment, each.battery_key))
-        for each in worst
-    ]
 
 
 def _days(fleet: Fleet, moment: Moment) -> Markup | None:
@@ -275,14 +251,11 @@ def _mix(fleet: Fleet, moment: Moment) -> list[Row]:
 
 def _silent(fleet: Fleet, moment: Moment) -> list[Row]:
     """Batteries by the time since their newest reading that counts, up to where the page speaks."""
-    ages = [_days_between(each.time, fleet.at) for each in fleet.newest]
-    never = sum(model.batteries for model in fleet.models) - len(ages)
-    counts, least = [], 0.0
-    for days, words in SILENCES:
-        counts.append((words, str(days), sum(least <= age < days for age in ages)))
-        least = days
-    counts.append(("never", "never", never))
-    greatest = max((count for _, _, count in counts), default=1)
+    never = sum(model.batteries for model in fleet.models) - sum(fleet.silent)
+    counts = [(words, str(days), count) for (days, words), count in zip(SILENCES, fleet.silent, strict=True)] + [
+        ("never", "never", never)
+    ]
+    greatest = max(count for _, _, count in counts)
     return [
         Row(
             href=batteries_link(moment, silent=silent),
@@ -293,7 +266,3 @@ def _silent(fleet: Fleet, moment: Moment) -> list[Row]:
         )
         for words, silent, count in counts
     ]
-
-
-def _days_between(earlier: datetime, later: datetime) -> float:
-    return max(0.0, (later - earlier).total_seconds() / 86_400)

@@ -1,11 +1,16 @@
 """Every page in a real browser: legible, reachable, quiet, at the widths and in the colours that people have."""
 
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from playwright.sync_api import Browser
 
+from deploy.postgres import EmbeddedPostgres
 from tests.consumers.browser.conftest import Site, eye
+from tests.consumers.dashboard.running import running
+from tests.postgres import fresh_database
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -26,6 +31,7 @@ PAGES = {
     "batteries": "/batteries",
     "batteries-none": "/batteries?q=nothing-is-called-so",
     "battery": "{battery}",
+    "battery-earlier": "{battery}?before=60.0.0",
     "battery-past": "{battery}?as_of_slot={slot}",
     "battery-taken-back": "{taken_back}",
     "event": "{event}",
@@ -59,6 +65,30 @@ def test_a_page_is_legible_still_and_quiet_at_every_width_in_light_and_dark(
                 allowed = [said for said in person.complaints if name not in EXPECTED]
                 assert not allowed, where
                 assert person.page.locator("h1").count() == 1
+
+
+def test_a_page_that_is_being_made_is_legible_and_fills_itself_in(
+    browser: Browser, postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    with running(fresh_database(postgres), tmp_path) as made:
+        here = Site(url=made.url, battery="", taken_back="", event="", slot=0)
+        for width in (390, 1440):
+            for dark in (False, True):
+                with (
+                    psycopg.connect(made.database) as other,
+                    eye(browser, here, width=width, dark=dark) as person,
+                ):
+                    other.execute("LOCK TABLE cellwitness.readings IN ACCESS EXCLUSIVE MODE")
+                    # An address of its own: what was made for one of them is kept.
+                    person.look(f"/batteries?q=urn&model={'dark' if dark else 'light'}{width}")
+                    where = f"at {width} px, {'dark' if dark else 'light'}"
+                    assert person.page.locator("#waiting").count() == 1, where
+                    assert person.page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0, where
+                    assert not person.violations(), where
+                    assert not person.complaints, where
+                    other.rollback()
+                    person.page.wait_for_function("() => !document.getElementById('waiting')", timeout=60_000)
+                    assert person.page.locator("h1").inner_text() == "Batteries"
 
 
 @pytest.mark.parametrize("name", ["fleet", "alerts", "batteries", "battery", "event"])

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 from consumers.client import Client, ServerUnwell
 from consumers.dashboard.freshness import BEHIND_BLOCKS, Mark, judge
 from deploy.postgres import EmbeddedPostgres
+from projections.counts import count_fleet
+from projections.database import connect
 from tests.consumers.dashboard.running import PATIENCE_SECONDS, Dashboard, running
 from tests.postgres import fresh_database
 
@@ -184,3 +187,27 @@ def test_what_is_different_now_names_what_was_taken_back(own: Dashboard) -> None
         fleet = browser.get("/diff", params={"path": "/", "as_of_step": then}).text
         assert "What is different now" in fleet
         assert "readings" in fleet
+
+
+def test_a_fleet_that_takes_long_to_count_says_so_at_once_and_is_there_when_it_is_counted(own: Dashboard) -> None:
+    with psycopg.connect(own.database) as other:
+        other.execute("LOCK TABLE cellwitness.readings IN ACCESS EXCLUSIVE MODE")
+        with own.client(**PAGE) as client:
+            for path in ("/", "/?as_of_slot=100", "/batteries"):
+                told = client.get(path)
+                assert told.status_code == HTTPStatus.ACCEPTED
+                assert "being counted" in told.text
+        other.rollback()
+        with own.client(**PAGE) as client:
+            for path, words in (("/", "State of health"), ("/?as_of_slot=100", "survivors"), ("/batteries", "urn:")):
+                wait_for(lambda path=path: client.get(path).status_code == HTTPStatus.OK, path)  # type: ignore[misc]
+                assert words.lower() in client.get(path).text.lower()
+
+
+def test_a_counted_fleet_reads_no_reading(own: Dashboard) -> None:
+    with connect(own.database) as connection:
+        assert count_fleet(connection) is not None
+    with psycopg.connect(own.database) as other:
+        other.execute("LOCK TABLE cellwitness.readings, cellwitness.verdicts, cellwitness.events")
+        assert own.get("/").status_code == HTTPStatus.OK
+        assert own.get("/api/v1/fleet").status_code == HTTPStatus.OK

@@ -1,1 +1,0 @@
--- Held free for others.
