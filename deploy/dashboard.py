@@ -27,7 +27,7 @@ from consumers.dashboard.tables import Tables, reader_connection
 from indexer.errors import ConfigurationError
 from projections.database import SCHEMA, connect
 from projections.migrate import migrate
-from projections.roles import is_owned, make_roles
+from projections.roles import has_roles, make_roles
 
 log = structlog.get_logger(component="serve")
 
@@ -87,7 +87,7 @@ def prepare_tables(url: str) -> None:
     """What an embedded server needs before a reader can ask: the tables, and the roles. Raises SchemaMismatch."""
     with contextlib.closing(connect(url)) as connection:
         migrate(connection)
-        if not is_owned(connection, SCHEMA):  # what they may is granted with each migration: once is enough
+        if not has_roles(connection, SCHEMA):  # what they may is granted with each migration: once is enough
             make_roles(connection)
 
 
@@ -113,7 +113,7 @@ def parts_of(url: Callable[[], str], options: ServeOptions, fork: Callable[[], A
             layout=Layout(assets),
             assets=assets,
             tokens=TokenFile(options.token_file),
-            sessions=Sessions(),
+            sessions=Sessions(tables.doorkeeping),
             fork=fork,
         )
 

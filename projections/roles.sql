@@ -63,6 +63,11 @@ GRANT UPDATE (state, attempts, next_try_at, last_error, ended_at) ON cellwitness
    TO cellwitness_alerter;
 GRANT UPDATE (send, dropped) ON cellwitness_people.alert_notices TO cellwitness_alerter;
 
+-- doorkeeper --
+-- Sessions of browsers, and nothing else. What somebody may do stands in none of them.
+GRANT USAGE ON SCHEMA cellwitness_people TO cellwitness_doorkeeper;
+GRANT SELECT, INSERT, DELETE, UPDATE (legal_basis, seen_at) ON cellwitness_people.sessions TO cellwitness_doorkeeper;
+
 -- alerter --
 -- Reads what alerts are made of, rows and not the events as they came; notes what people did about them, and sends them.
 GRANT SELECT ON {schema}.log_identity, {schema}.checkpoints, {schema}.steps, {schema}.batteries, {schema}.commitments,

@@ -1,6 +1,5 @@
 """The dashboard as an ASGI application."""
 
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -75,7 +74,7 @@ def make_app(parts: Parts, rules: Rules) -> Starlette:
             Route("/login", _login(parts, rules), methods=["POST"]),
             Route("/logout", _logout(parts, rules), methods=["POST"]),
             Route("/access", _access(parts), methods=["GET"]),
-            Route("/access", _basis(), methods=["POST"]),
+            Route("/access", _basis(parts), methods=["POST"]),
             Route("/demo/fork", _fork(parts), methods=["POST"]),
             Route("/alerts/{alert}/acts", _act(parts), methods=["POST"]),
             Route("/health/live", _live, methods=["GET"]),
@@ -131,7 +130,7 @@ def _login(parts: Parts, rules: Rules) -> Handler:
             said = "this token is unknown, expired or revoked" if person is None else "say on which legal basis you ask"
             return await _login_page(parts, said)(request)
         basis = basis or person.legal_basis
-        value, _ = parts.sessions.begin(person, profile=person.profile, legal_basis=basis, now=time.monotonic())
+        value, _ = await run_in_threadpool(parts.sessions.begin, person, legal_basis=basis)
         log.info("logged_in", name=person.name, role=person.role, token=person.token)
         target = form.get("next", "/")
         answer = RedirectResponse(target if is_ours(target) else "/", HTTPStatus.SEE_OTHER)
@@ -150,7 +149,7 @@ def gate_refusals(request: Request) -> None:
 def _logout(parts: Parts, rules: Rules) -> Handler:
     async def handle(request: Request) -> Response:
         await read_form(request)
-        parts.sessions.end(read_cookie(request.headers.get("cookie", "")))
+        await run_in_threadpool(parts.sessions.end, read_cookie(request.headers.get("cookie", "")))
         answer = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
         answer.headers.append("set-cookie", set_cookie("", https=rules.https))
         return answer
@@ -176,15 +175,16 @@ def _access(parts: Parts) -> Handler:
     return handle
 
 
-def _basis() -> Handler:
+def _basis(parts: Parts) -> Handler:
     """Changes the legal basis of what a session asks from here on."""
 
     async def handle(request: Request) -> Response:
         form = await read_form(request)
         session = asker_of(request).session
         assert session is not None
-        session.legal_basis = asking_as(session.person.name, session.profile, form.get("legal_basis", "")).legal_basis
-        session.noted.clear()
+        asked = asking_as(session.person.name, session.person.profile, form.get("legal_basis", ""))
+        cookie = read_cookie(request.headers.get("cookie", ""))
+        await run_in_threadpool(parts.sessions.rest_on, cookie, asked.legal_basis)
         return RedirectResponse("/access", HTTPStatus.SEE_OTHER)
 
     return handle

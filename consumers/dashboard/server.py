@@ -84,7 +84,7 @@ def viewer_of(asker: Asker, parts: Parts) -> Viewer:
     return Viewer(
         name=asker.person.name,
         role=asker.person.role,
-        profile=session.profile if session else asker.person.profile,
+        profile=asker.person.profile,
         legal_basis=session.legal_basis if session else asker.person.legal_basis,
         csrf=session.csrf if session else "",
         may_act=asker.person.may("act"),

@@ -57,8 +57,8 @@ FIELDS: Final[dict[str, Data]] = {name: kind for kind, names in _NAMED.items() f
 def asking_of(asker: Asker) -> Asking:
     """Whoever asks, as the record names him: his session's profile and basis, or his token's."""
     session, person = asker.session, asker.person
-    profile, basis = (session.profile, session.legal_basis) if session else (person.profile, person.legal_basis)
-    return asking_as(person.name, profile, basis or None)
+    basis = session.legal_basis if session else person.legal_basis
+    return asking_as(person.name, person.profile, basis or None)
 
 
 def note(connection: Connection, asker: Asker, asked: Asked, holds: Holds) -> None:

@@ -1,0 +1,11 @@
+-- Browsers that came into a dashboard, for as long as they may stay. What somebody may do stands in no row: the dashboard
+-- asks its door again at each request, so a row can't give rights. Of the cookie only its hash is here. Not in backups.
+CREATE TABLE IF NOT EXISTS cellwitness_people.sessions (
+    cookie_sha256            bytea PRIMARY KEY CHECK (length(cookie_sha256) = 32),
+    came_by                  text NOT NULL CHECK (came_by IN ('loopback', 'token', 'proxy')),
+    who                      text NOT NULL,       -- the token's id, or whom the proxy named
+    legal_basis              text NOT NULL,
+    began_at                 timestamptz NOT NULL DEFAULT now(),
+    seen_at                  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS sessions_seen ON cellwitness_people.sessions (seen_at);
