@@ -17,6 +17,7 @@ from consumers.dashboard.app import make_app
 from consumers.dashboard.assets import Assets
 from consumers.dashboard.door import LOCAL_NAMES, Proxy, is_loopback
 from consumers.dashboard.feed import Feed
+from consumers.dashboard.followers import Followers
 from consumers.dashboard.freshness import STALE_SECONDS
 from consumers.dashboard.gate import Rules
 from consumers.dashboard.layout import Layout
@@ -54,6 +55,7 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     stale_seconds: float = STALE_SECONDS
     connections: int = 8
     statement_seconds: float = 5.0
+    followers: tuple[str, ...] = ()  # http://HOST:PORT of each, who tells of its nodes there
 
 
 def read_address(text: str) -> tuple[str, int]:
@@ -114,6 +116,7 @@ def parts_of(url: Callable[[], str], options: ServeOptions, fork: Callable[[], A
             assets=assets,
             tokens=TokenFile(options.token_file),
             sessions=Sessions(tables.doorkeeping),
+            followers=Followers(options.followers),
             fork=fork,
         )
 

@@ -55,6 +55,7 @@ GRANT SELECT ON cellwitness_people.questions TO cellwitness_auditor;
 GRANT INSERT (who, profile, legal_basis, what, parameters, as_of_slot, known_at, finality, outcome, reason, step, slot,
               block, rows, format)
    ON cellwitness_people.questions TO cellwitness_reader, cellwitness_auditor;
+GRANT SELECT ON cellwitness_people.rebuilds TO cellwitness_auditor, cellwitness_reader;
 -- What is sent outside about alerts is never taken back: its key and its bytes stay, whatever becomes of it.
 GRANT SELECT ON cellwitness_people.alert_sends, cellwitness_people.alert_notices
    TO cellwitness_auditor, cellwitness_alerter;

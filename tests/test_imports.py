@@ -11,7 +11,7 @@ import pytest
 from tests.shared import ROOT
 
 PACKAGES = ("indexer", "projections", "consumers", "deploy")
-OPEN_TO_ALL = ("indexer.events", "indexer.chain", "indexer.protocol", "indexer.log", "indexer.errors")
+OPEN_TO_ALL = ("indexer.events", "indexer.chain", "indexer.protocol", "indexer.log", "indexer.errors", "indexer.nodes")
 PURE = (
     "indexer/chain.py",
     "indexer/decode.py",
@@ -20,6 +20,7 @@ PURE = (
     "indexer/follow.py",
     "indexer/log/records.py",
     "indexer/log/steps.py",
+    "indexer/nodes.py",
     "indexer/ogmios/messages.py",
     "indexer/ogmios/salvage.py",
     "indexer/protocol",

@@ -26,6 +26,7 @@ from consumers.dashboard.gate import Gate, Rules, is_ours, problem_response, rea
 from consumers.dashboard.moment import NOW
 from consumers.dashboard.openapi import describe
 from consumers.dashboard.pages.access import QUESTIONS_SHOWN, access_page
+from consumers.dashboard.pages.system import system_page
 from consumers.dashboard.problems import Refused
 from consumers.dashboard.routes import ENDPOINTS, KEPT, NEEDS, PAGES, RECORDED
 from consumers.dashboard.server import (
@@ -56,7 +57,8 @@ def make_app(parts: Parts, rules: Rules) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with parts.feed:
-            yield
+            with parts.followers:
+                yield
 
     pages = [
         Route(
@@ -64,7 +66,7 @@ def make_app(parts: Parts, rules: Rules) -> Starlette:
             page_handler(parts, make, needs=NEEDS.get(path), recorded=path in RECORDED, kept=path in KEPT),
             methods=["GET"],
         )
-        for path, make in PAGES.items()
+        for path, make in (PAGES | {"/system": system_page(parts.followers)}).items()
     ]
     endpoints = [Route(each.path, api_handler(parts, each), methods=[each.method]) for each in ENDPOINTS]
     app = Starlette(

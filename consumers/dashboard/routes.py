@@ -4,6 +4,7 @@ from typing import Final
 
 from consumers.dashboard import api, api_fleet
 from consumers.dashboard.endpoints import AtMoment, Endpoint, Paged
+from consumers.dashboard.layout import PageMaker
 from consumers.dashboard.pages.alerts import alerts, one_alert
 from consumers.dashboard.pages.batteries import batteries
 from consumers.dashboard.pages.battery import battery
@@ -11,8 +12,6 @@ from consumers.dashboard.pages.diff import diff
 from consumers.dashboard.pages.event import event
 from consumers.dashboard.pages.fleet import fleet
 from consumers.dashboard.pages.queries import queries, query
-from consumers.dashboard.pages.system import system
-from consumers.dashboard.server import PageMaker
 from consumers.queries.model import Data
 
 _OF_ONE: Final[frozenset[Data]] = frozenset(("identity", "status", "condition", "finding"))
@@ -28,7 +27,6 @@ PAGES: Final[dict[str, PageMaker]] = {
     "/diff": diff,
     "/queries": queries,
     "/queries/{query}": query,
-    "/system": system,
 }
 
 NEEDS: Final[dict[str, frozenset[Data]]] = {

@@ -1,6 +1,6 @@
 """What the dashboard's handlers share, and how each of them answers: a page, an API's answer, or a problem."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -17,9 +17,10 @@ from consumers.dashboard.api import where
 from consumers.dashboard.assets import Assets
 from consumers.dashboard.endpoints import Ask, AtMoment, Endpoint, read_body, read_json, read_parameters, tagged
 from consumers.dashboard.feed import Feed
+from consumers.dashboard.followers import Followers
 from consumers.dashboard.gate import Asker, problem_response
 from consumers.dashboard.kept import PageKeeper
-from consumers.dashboard.layout import Frame, Layout, Page, Viewer
+from consumers.dashboard.layout import Frame, Layout, Page, PageMaker, Viewer
 from consumers.dashboard.moment import NOW, PARAMETERS, Moment, asked_at, read_moment
 from consumers.dashboard.packing import packed
 from consumers.dashboard.people import Right, TokenFile
@@ -30,14 +31,12 @@ from consumers.dashboard.withheld import asking_of, note, require, seen_by, with
 from consumers.queries.model import Data
 from consumers.timeline import Holds
 from indexer.errors import CellwitnessError
-from projections.database import Connection
 
 log = structlog.get_logger(component="dashboard")
 
 MIN_STEP_SECONDS: Final = 10.0
 """How long an answer waits for the step that it is asked to hold."""
 
-PageMaker = Callable[[Layout, Connection, Moment, Mapping[str, str], Viewer], Page]
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -50,6 +49,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     assets: Assets
     tokens: TokenFile
     sessions: Sessions
+    followers: Followers = field(default_factory=Followers)
     keeper: PageKeeper = field(default_factory=PageKeeper)
     fork: Callable[[], Any] | None = None  # in a demo: makes the devnet abandon its newest blocks
 
