@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 from consumers.alerts import Act, ActName, Alert, Selection, State, do_act, find_alert, list_alerts, read_story
 from consumers.alerts_then import list_alerts_then, read_story_then
 from consumers.as_of import step_known_at
+from consumers.beliefs import read_beliefs
 from consumers.dashboard.endpoints import (
     Answer,
     Ask,
@@ -282,4 +283,5 @@ def series(connection: Connection, ask: Ask) -> SeriesAnswer:
         raise Refused(
             HTTPStatus.NOT_FOUND, "no-such-battery", f"nothing is known of battery {key} of {deployment} at that moment"
         )
-    return SeriesAnswer(holds=found.holds, series=course_series(found, moment))
+    beliefs = read_beliefs(connection, deployment, key, step, as_of_slot=moment.as_of_slot)
+    return SeriesAnswer(holds=found.holds, series=course_series(found, beliefs, moment))

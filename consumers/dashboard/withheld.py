@@ -42,7 +42,7 @@ _NAMED: Final[dict[Data, str]] = {
     "evidence": (
         "event body raw event_id fact incarnation form departures unreadable payload_sha256 challenge challenge_answers"
         " schema_version nonce token_name claimed_slot age age_slots commitment_age_slots transaction"
-        " transaction_index event_index output_index"
+        " transaction_index event_index output_index taken_back"
     ),
     "person": "owner owner_kind owner_address owner_since_slot user_pkh",
     "operation": ("account_lovelace account_reward_per_read reward_lovelace rewards_lovelace quarantined acts who why"),
