@@ -214,10 +214,13 @@ class Demo:
         return server.url
 
     def fork(self) -> dict[str, Any]:
-        """Makes the devnet abandon its newest blocks, and with them what the newest alert was found in, if near."""
+        """Makes the devnet abandon its newest blocks, and with them what the newest alert was found in, if near.
+
+        Nothing of them is on the new branch: what was found there is withdrawn, and not found again a block later.
+        """
         with connect(self.database_url(), read_only=True) as connection:
             row = connection.execute(_NEWEST_ALERT, (NEAR_BLOCKS,)).fetchone()
-        return _fork_below(self, row[0] if row else sys.maxsize)
+        return _fork_below(self, row[0] if row else sys.maxsize, drop_share=1.0)
 
     def stay(self) -> None:
         """Until somebody ends it, or a part fails."""
@@ -327,11 +330,11 @@ def _fork_before_ones_eyes(demo: Demo, console: Console, connection: Connection)
     )
 
 
-def _fork_below(demo: Demo, height: int) -> dict[str, Any]:
+def _fork_below(demo: Demo, height: int, *, drop_share: float = 0.1) -> dict[str, Any]:
     """Makes the devnet leave the block at this height, which may no longer be among its newest."""
     tip = ask(demo.ogmios, "devnet/status")["tip"]["height"]
     depth = max(FORK_DEPTH_BLOCKS, tip - height + 1 + MEANWHILE_BLOCKS)
-    answer: dict[str, Any] = ask(demo.ogmios, "devnet/fork", {"depth": depth})
+    answer: dict[str, Any] = ask(demo.ogmios, "devnet/fork", {"depth": depth, "drop_share": drop_share})
     return answer
 
 
