@@ -22,9 +22,19 @@ class Said(Struct, frozen=True, kw_only=True):
     """The last that was heard of one follower."""
 
     url: str
-    status: FollowerStatus | None = None  # None: it never answered
+    told: FollowerStatus | None = None  # None: it never answered
     heard_at: datetime | None = None
     trouble: str = ""  # why it does not answer now, in words
+
+
+def without_addresses(said: Said) -> Said:
+    """For those whose affair it is not where nodes are: faults are told in words that may name them."""
+    told = said.told
+    if told is not None:
+        nodes = [msgspec.structs.replace(each, endpoint="", reason="", last_fault="") for each in told.nodes]
+        told = msgspec.structs.replace(told, nodes=tuple(nodes))
+    trouble = "it does not answer" if said.trouble else ""
+    return msgspec.structs.replace(said, url="", told=told, trouble=trouble)
 
 
 class Followers:
@@ -62,7 +72,7 @@ class Followers:
                 why = f"it does not answer as a follower does: {str(error)[:200] or type(error).__name__}"
                 self._said[url] = msgspec.structs.replace(before, trouble=why)
             else:
-                self._said[url] = Said(url=url, status=status, heard_at=datetime.now(UTC))
+                self._said[url] = Said(url=url, told=status, heard_at=datetime.now(UTC))
 
     def _work(self) -> None:
         while not self._stopped.is_set():

@@ -145,6 +145,14 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         method="GET",
+        path="/api/v1/system",
+        name="system",
+        answer=api.SystemAnswer,
+        run=api.system,
+        summary="Nodes, partitions, workers, rollbacks, what is parked and quarantined, rebuilds: as of now.",
+    ),
+    Endpoint(
+        method="GET",
         path="/api/v1/steps",
         name="steps",
         answer=api.Steps,

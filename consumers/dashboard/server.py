@@ -175,7 +175,7 @@ def api_handler(parts: Parts, endpoint: Endpoint) -> Handler:
         if endpoint.body is not None:
             body = read_json(request, await read_body(request), endpoint.body)
         await wait_for_step(parts, q)
-        ask = Ask(asker=asker, q=q, path=request.path_params, body=body)
+        ask = Ask(asker=asker, q=q, path=request.path_params, body=body, followers=parts.followers.said)
 
         def work() -> bytes:
             if endpoint.right == "act":

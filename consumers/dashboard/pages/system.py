@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 
 from consumers.access import PROFILES
 from consumers.dashboard.feed import QUERIES, read_mark
-from consumers.dashboard.followers import Followers
+from consumers.dashboard.followers import Followers, without_addresses
 from consumers.dashboard.layout import Layout, Page, PageMaker, Viewer
 from consumers.dashboard.moment import Moment
 from consumers.timeline import asking, plain
@@ -103,15 +103,16 @@ def system_page(followers: Followers) -> PageMaker:
     def system(
         layout: Layout, connection: Connection, moment: Moment, query: Mapping[str, str], viewer: Viewer
     ) -> Page:
-        del moment, query
+        del query
         # Where nodes are is the operator's affair.
         named = viewer.may_act or "operation" in PROFILES[viewer.profile].data
         body = layout.part(
             "system.html",
             system=read_system(connection),
             mark=read_mark(connection),
-            followers=followers.said,
+            followers=followers.said if named else [without_addresses(each) for each in followers.said],
             named=named,
+            moment=moment,
             now=datetime.now(UTC),
         )
         return Page(title="System", section="system", body=body)

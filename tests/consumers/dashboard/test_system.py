@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 
+from consumers.client import Client
 from consumers.dashboard.followers import Followers
 from deploy.health import serve_health
 from deploy.postgres import EmbeddedPostgres
@@ -115,7 +116,7 @@ def test_what_a_follower_said_last_stays_and_is_dated_when_it_is_gone() -> None:
     (first,) = followers.said
     followers.ask()
     (then,) = followers.said
-    assert first.status == then.status
+    assert first.told == then.told
     assert then.heard_at == first.heard_at
     assert (first.trouble, "refused" in then.trouble) == ("", True)
 
@@ -130,7 +131,7 @@ def test_whatever_answers_in_a_followers_place_harms_nothing(answer: bytes) -> N
         followers = Followers((url,))
         followers.ask()
         (said,) = followers.said
-        assert said.status is None
+        assert said.told is None
         assert said.trouble
         assert len(said.trouble) < 400
 
@@ -160,6 +161,18 @@ def test_where_nodes_are_is_told_to_those_whose_affair_it_is(closed: Dashboard) 
         assert "● followed" in seen
         assert "node-a" not in seen
         assert "can&#39;t connect" not in seen
+        with Client(url, analyst) as programs, Client(url, viewer) as strangers:
+            told = programs.system()["followers"][0]["told"]
+            assert [node["endpoint"] for node in told["nodes"]] == [FOLLOWED.endpoint, UNWELL.endpoint]
+            hidden = str(strangers.system())
+            assert "followed" in hidden
+            assert all(text not in hidden for text in ("node-a", "node-b", "connect", address))
+
+
+def test_the_page_does_not_pass_the_present_off_as_the_past(opened: Dashboard) -> None:
+    answer = opened.get("/system?as_of_slot=5")
+    assert "This page speaks of now" in answer.text
+    assert "This page speaks of now" not in opened.get("/system").text
 
 
 def test_a_rebuild_is_shown_while_it_is_at_work_and_when_it_is_over(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
