@@ -1,5 +1,6 @@
 """The dashboard as an ASGI application."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -47,6 +48,7 @@ from indexer.errors import CellwitnessError
 log = structlog.get_logger(component="dashboard")
 
 MAX_LISTENERS: Final = 500
+ADMITTED_SECONDS: Final = 5.0  # after which the door is asked anew whether a listener may still listen
 NOT_MODIFIED_FOR_EVER: Final = "public, max-age=31536000, immutable"
 LOGIN_SECONDS: Final = 0.2  # a log-in that fails takes so long at least
 
@@ -269,7 +271,15 @@ def _events(parts: Parts) -> Handler:
         async def stream() -> AsyncIterator[bytes]:
             async with parts.feed.listen() as queue:
                 yield b"retry: 1000\n\n"
+                admitted_at = time.monotonic()
                 while (event := await queue.get()) is not None:
+                    if time.monotonic() - admitted_at > ADMITTED_SECONDS:
+                        try:
+                            await request.state.admit_again()
+                        except CellwitnessError as error:
+                            log.info("listener_sent_away", reason=str(error))
+                            return
+                        admitted_at = time.monotonic()
                     yield encode_event(event)
 
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}

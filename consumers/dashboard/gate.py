@@ -101,6 +101,7 @@ class Gate:
             return
         state = scope.setdefault("state", {})
         state["count_refusal"] = lambda: self.count_refusal(scope)
+        state["admit_again"] = lambda: self._admit(scope)  # for answers that outlast what let them in
         if asker is not None:
             cookie = asker.new_cookie
             state["asker"] = asker

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import itertools
 import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -84,6 +85,27 @@ def test_who_logs_out_is_out_at_every_dashboard_at_once(closed: Dashboard) -> No
         assert not comes_in(other, cookie)
         assert not comes_in(closed.url, cookie)
     assert execute(closed, f"SELECT FROM {SESSIONS} WHERE cookie_sha256 = %s", key(cookie)) == []
+
+
+@pytest.mark.parametrize("how", ["revoked", "logged out"])
+def test_who_is_out_hears_no_more_news(closed: Dashboard, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consumers.dashboard.app.ADMITTED_SECONDS", 0.2)
+    monkeypatch.setattr("consumers.dashboard.feed.MARK_SECONDS", 0.3)
+    token = closed.token("viewer")
+    with visiting(closed.url) as browser:
+        browser.post("/login", data={"token": token})
+        csrf = csrf_of(browser.get("/system").text)
+        with browser.stream("GET", "/api/v1/events") as news:
+            lines = news.iter_lines()
+            marks = (line for line in lines if line == "event: mark")
+            for _ in range(5):  # it goes on while he is in
+                next(marks)
+            if how == "revoked":
+                assert closed.tokens.revoke(token[3:15])
+            else:
+                with visiting(closed.url, browser.cookies[COOKIE]) as other:
+                    assert other.post("/logout", data={"csrf": csrf}).status_code == 303
+            assert len(list(itertools.islice(marks, 60))) < 60, "news go on"
 
 
 def test_whoever_reads_the_table_can_neither_come_in_nor_send_a_form(closed: Dashboard) -> None:
