@@ -78,6 +78,10 @@ class Client:
         """How fresh the tables are."""
         return self._get("/status", {})
 
+    def system(self) -> Answer:
+        """Nodes, workers, rollbacks, what is parked and quarantined, rebuilds: as of now."""
+        return self._get("/system", {})
+
     def fleet(self, **asked: Any) -> Answer:
         """A whole fleet in numbers."""
         return self._get("/fleet", asked)

@@ -17,6 +17,7 @@ from consumers.dashboard.app import make_app
 from consumers.dashboard.assets import Assets
 from consumers.dashboard.door import LOCAL_NAMES, Proxy, is_loopback
 from consumers.dashboard.feed import Feed
+from consumers.dashboard.followers import Followers
 from consumers.dashboard.freshness import STALE_SECONDS
 from consumers.dashboard.gate import Rules
 from consumers.dashboard.layout import Layout
@@ -27,7 +28,7 @@ from consumers.dashboard.tables import Tables, reader_connection
 from indexer.errors import ConfigurationError
 from projections.database import SCHEMA, connect
 from projections.migrate import migrate
-from projections.roles import is_owned, make_roles
+from projections.roles import has_roles, make_roles
 
 log = structlog.get_logger(component="serve")
 
@@ -54,6 +55,7 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     stale_seconds: float = STALE_SECONDS
     connections: int = 8
     statement_seconds: float = 5.0
+    followers: tuple[str, ...] = ()  # http://HOST:PORT of each, who tells of its nodes there
 
 
 def read_address(text: str) -> tuple[str, int]:
@@ -87,7 +89,7 @@ def prepare_tables(url: str) -> None:
     """What an embedded server needs before a reader can ask: the tables, and the roles. Raises SchemaMismatch."""
     with contextlib.closing(connect(url)) as connection:
         migrate(connection)
-        if not is_owned(connection, SCHEMA):  # what they may is granted with each migration: once is enough
+        if not has_roles(connection, SCHEMA):  # what they may is granted with each migration: once is enough
             make_roles(connection)
 
 
@@ -113,7 +115,8 @@ def parts_of(url: Callable[[], str], options: ServeOptions, fork: Callable[[], A
             layout=Layout(assets),
             assets=assets,
             tokens=TokenFile(options.token_file),
-            sessions=Sessions(),
+            sessions=Sessions(tables.doorkeeping),
+            followers=Followers(options.followers),
             fork=fork,
         )
 

@@ -18,11 +18,13 @@ from consumers.timeline import Line, Timeline, read_timeline
 from deploy.dashboard import TOKENS, ServeOptions, Server, parts_of, prepare_tables, read_address
 from deploy.database import database
 from deploy.devnet.control import ask
+from deploy.health import serve_health
 from deploy.housekeeping import Housekeeping
 from deploy.profiles import read_profile
 from deploy.progress import ChainProgress
 from deploy.settings import EMBEDDED
 from deploy.timeline_view import add_line, lines_table, print_timeline
+from deploy.watch import Watch
 from indexer.errors import CellwitnessError, ConfigurationError, OperatorMustAct, Retryable
 from indexer.log.urls import open_log
 from indexer.protocol.profile import Profile
@@ -74,6 +76,8 @@ class Demo:
         self.folder = folder
         self.log_url = f"sqlite:{folder / 'events.db'}"
         self.followed: Followed | None = None
+        self._watch = Watch()
+        self._watched = ""
         self.projected: Projected | None = None
         self._fleet = ["--batteries", str(batteries), "--history-years", str(history_years), "--seed", str(seed)]
         self._stopped = threading.Event()
@@ -133,6 +137,13 @@ class Demo:
     def start_follower(self) -> None:
         """Follows the devnet into the log, until the demo ends."""
         profile = self._profile()
+        health = serve_health("127.0.0.1:0", self._watch.why_not_ready, nodes=self._watch.status)
+        self._life.callback(health.shutdown)
+        self._watched = f"http://127.0.0.1:{health.server_port}"
+
+        def note(progress: Followed) -> None:
+            self.followed = progress
+            self._watch.note(progress, time.time())
 
         def work() -> None:
             log = open_log(self.log_url)
@@ -143,7 +154,8 @@ class Demo:
                     FollowOptions(endpoints=(self.ogmios,)),
                     stop=self._stopped.is_set,
                     pause=self._pause,
-                    on_progress=lambda progress: setattr(self, "followed", progress),
+                    on_progress=note,
+                    on_nodes=lambda nodes: self._watch.note_nodes(nodes, time.time()),
                 )
             finally:
                 log.close()
@@ -185,7 +197,12 @@ class Demo:
         """Serves the dashboard until the demo ends; where the port is taken, at another. Returns its URL."""
         host, port = read_address(address)
         options = ServeOptions(
-            host=host, port=port, token_file=self.folder / TOKENS, stale_seconds=STALE_SECONDS, connections=6
+            host=host,
+            port=port,
+            token_file=self.folder / TOKENS,
+            stale_seconds=STALE_SECONDS,
+            connections=6,
+            followers=(self._watched,),
         )
         parts = self._life.enter_context(parts_of(self.database_url, options, self.fork))
         try:
@@ -197,10 +214,13 @@ class Demo:
         return server.url
 
     def fork(self) -> dict[str, Any]:
-        """Makes the devnet abandon its newest blocks, and with them what the newest alert was found in, if near."""
+        """Makes the devnet abandon its newest blocks, and with them what the newest alert was found in, if near.
+
+        Nothing of them is on the new branch: what was found there is withdrawn, and not found again a block later.
+        """
         with connect(self.database_url(), read_only=True) as connection:
             row = connection.execute(_NEWEST_ALERT, (NEAR_BLOCKS,)).fetchone()
-        return _fork_below(self, row[0] if row else sys.maxsize)
+        return _fork_below(self, row[0] if row else sys.maxsize, drop_share=1.0)
 
     def stay(self) -> None:
         """Until somebody ends it, or a part fails."""
@@ -310,11 +330,11 @@ def _fork_before_ones_eyes(demo: Demo, console: Console, connection: Connection)
     )
 
 
-def _fork_below(demo: Demo, height: int) -> dict[str, Any]:
+def _fork_below(demo: Demo, height: int, *, drop_share: float = 0.1) -> dict[str, Any]:
     """Makes the devnet leave the block at this height, which may no longer be among its newest."""
     tip = ask(demo.ogmios, "devnet/status")["tip"]["height"]
     depth = max(FORK_DEPTH_BLOCKS, tip - height + 1 + MEANWHILE_BLOCKS)
-    answer: dict[str, Any] = ask(demo.ogmios, "devnet/fork", {"depth": depth})
+    answer: dict[str, Any] = ask(demo.ogmios, "devnet/fork", {"depth": depth, "drop_share": drop_share})
     return answer
 
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 
+import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, Info, generate_latest
 
 from indexer.errors import ConfigurationError
+from indexer.nodes import FollowerStatus
 
 BUILD = Info("cellwitness_build", "The version that runs.")
 BUILD.info({"version": version("cellwitness")})
@@ -18,8 +20,13 @@ Readiness = Callable[[float], list[str]]
 """Unix time -> why not ready, in words; empty when ready."""
 
 
-def serve_health(address: str, readiness: Readiness) -> ThreadingHTTPServer:
-    """Serves /metrics, /health/live and /health/ready on HOST:PORT in a thread. Raises ConfigurationError."""
+def serve_health(
+    address: str, readiness: Readiness, nodes: Callable[[float], FollowerStatus] | None = None
+) -> ThreadingHTTPServer:
+    """Serves /metrics, /health/live and /health/ready on HOST:PORT in a thread; a follower's nodes at /nodes.
+
+    Raises ConfigurationError.
+    """
     host, _, port = address.rpartition(":")
     if not port.isdecimal() or int(port) > 65_535:
         raise ConfigurationError(f"--http {address!r} is not HOST:PORT, such as 127.0.0.1:9100")
@@ -35,8 +42,11 @@ def serve_health(address: str, readiness: Readiness) -> ThreadingHTTPServer:
                     reasons = readiness(time.time())
                     body = json.dumps({"ready": not reasons, "reasons": reasons}).encode()
                     self._answer(503 if reasons else 200, body, "application/json")
+                case "/nodes" if nodes is not None:
+                    self._answer(200, msgspec.json.encode(nodes(time.time())), "application/json")
                 case _:
-                    self._answer(404, b'{"paths": ["/metrics", "/health/live", "/health/ready"]}', "application/json")
+                    paths = ["/metrics", "/health/live", "/health/ready", *(["/nodes"] if nodes else [])]
+                    self._answer(404, json.dumps({"paths": paths}).encode(), "application/json")
 
         def _answer(self, status: int, body: bytes, content_type: str) -> None:
             self.send_response(status)

@@ -36,6 +36,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     partitions: int = 12  # of a new log, fixed for its life
     in_flight: int = 100  # nextBlock requests on their way
     http: str = ""  # the follower's HOST:PORT for /metrics, /health/live and /health/ready; empty: none
+    follower: tuple[str, ...] = ()  # where `serve` asks followers for their nodes: http://HOST:PORT of each one's http
     project_http: str = ""  # the worker's: both run on one machine, and a port has room for one
     routes: str = "alerting.toml"  # of alerts to people and programs, a TOML file: docs/alerting.md
     alert_http: str = ""  # the alerter's
@@ -61,7 +62,7 @@ def read_settings(file: Path | None, environment: Mapping[str, str]) -> tuple[Se
             origins["kafka"] = f"{origins['kafka']}, {variable}" if "kafka" in origins else variable
             continue
         key = _known(name, "the environment")
-        is_list = key in ("ogmios", "profile")
+        is_list = key in ("ogmios", "profile", "follower")
         values[key] = [part.strip() for part in text.split(",") if part.strip()] if is_list else text
         origins[key] = variable
     if "kafka" in values:

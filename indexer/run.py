@@ -16,8 +16,9 @@ from indexer.log.port import Fenced, Log, LogBusy, LogMismatch, LogUnavailable, 
 from indexer.log.records import DEFAULT_PARTITIONS, Forward, Opened
 from indexer.log.repair import Mender, mend_tail
 from indexer.log.steps import PlacedEvent, opened_step
+from indexer.nodes import NodeState
 from indexer.ogmios.connection import redacted
-from indexer.ogmios.endpoints import Expected, judge, nobody_left, survey
+from indexer.ogmios.endpoints import Expected, Survey, judge, nobody_left, states, survey
 from indexer.ogmios.messages import InvalidFrame
 from indexer.ogmios.node import NodeFacts
 from indexer.outside import OgmiosNodes, Outside
@@ -57,18 +58,20 @@ def run_follower(  # noqa: PLR0913  # the clock and the screen are the caller's
     stop: Callable[[], bool],
     pause: Callable[[float], None],
     on_progress: Callable[[Progress], None],
+    on_nodes: Callable[[tuple[NodeState, ...]], None] = lambda _: None,
     outside: Outside | None = None,
 ) -> None:
     """Follows until ``stop`` says so, or until the tip. ``pause`` sleeps, and returns early when stopped.
 
     What another try may mend is tried again for ever, with growing pauses; with ``until_tip`` a few times.
+    ``on_nodes`` is told of the endpoints at each choice among them, and at each session's end.
     Raises LogBusy and Fenced, unless it stands by, and every OperatorMustAct.
     """
     check_profiles(profiles)
     if not options.endpoints:
         raise ConfigurationError("no endpoint is given: name at least one with --ogmios ws://HOST:PORT")
     outside = outside or OgmiosNodes()
-    follower = _Follower(the_log, profiles, options, on_progress, outside)
+    follower = _Follower(the_log, profiles, options, on_progress, on_nodes, outside)
     said = ""
     while not stop():
         try:
@@ -115,6 +118,8 @@ def _follow(
         except Retryable as error:
             if isinstance(error, LogUnavailable):
                 metrics.INDETERMINATE.inc()
+            else:
+                follower.failed(str(error))
             log.warning("session_ended", reason=str(error))
             if options.until_tip and failures >= 5:
                 raise
@@ -129,20 +134,23 @@ def _follow(
 class _Follower:
     """What lasts from one session to the next."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # what the caller gave, once more
         self,
         the_log: Log,
         profiles: tuple[Profile, ...],
         options: FollowOptions,
         on_progress: Callable[[Progress], None],
+        on_nodes: Callable[[tuple[NodeState, ...]], None],
         outside: Outside,
     ) -> None:
         self._log, self._profiles, self._options = the_log, profiles, options
-        self._on_progress = on_progress
+        self._on_progress, self._on_nodes = on_progress, on_nodes
         self._outside = outside
         self._set_aside: dict[str, str] = {}
         self._skipped: dict[str, str] = {}
-        self._url = ""
+        self._url = ""  # that is followed; empty between two sessions
+        self._found = Survey({}, {}, {})
+        self._faults: dict[str, tuple[int, str]] = {}  # how often, and the last one
         self.counts = {"blocks": 0, "events": 0, "rollbacks": 0}
 
     def urls_left(self) -> list[str]:
@@ -151,19 +159,36 @@ class _Follower:
     def skip(self, why: str) -> None:
         """Tries the other endpoints before this one again."""
         self._skipped[self._url] = why
+        self.failed(why)
         if not self.urls_left():
             self._skipped.clear()
 
     def set_aside(self, why: str) -> None:
         """Never asks this endpoint again while we run."""
         self._set_aside[self._url] = f"{redacted(self._url)}: {why}"
+        self.failed(why)
+
+    def failed(self, why: str) -> None:
+        """The session with a node is over, or none was to be had."""
+        if self._url:
+            count, _ = self._faults.get(self._url, (0, ""))
+            self._faults[self._url] = (count + 1, why)
+            self._url = ""
+        self._tell()
+
+    def _tell(self) -> None:
+        aside = self._skipped | self._set_aside
+        self._on_nodes(states(self._options.endpoints, self._found, aside, self._url, self._faults))
 
     def session(self, stop: Callable[[], bool]) -> None:
         """One session, from fencing to its end."""
+        self._url = ""
         writer = self._log.writer()
         try:
             opened = self._log.opened() if writer.end is not None else None
-            self._url, facts = self._choose(opened)
+            url, facts = self._choose(opened)
+            self._url = url
+            self._tell()
             if opened is None:
                 self._begin(writer, facts)
             else:
@@ -208,6 +233,7 @@ class _Follower:
             security_parameter=opened.security_parameter if opened else None,
         )
         found, order = judge(survey(self.urls_left(), self._set_aside, self._outside.inspect), expected)
+        self._found = found
         for url, why in (*found.unwell.items(), *found.refused.items()):
             log.warning("endpoint_refused", endpoint=redacted(url), reason=why)
         if not order:

@@ -7,7 +7,7 @@ before the swap, and whatever was read from the former ones stays true: both are
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import structlog
 from msgspec import Struct
@@ -89,6 +89,7 @@ class Rebuild(AbstractContextManager["Rebuild"]):
         self._progress = progress
         self._stop = stop
         self._pause = pause
+        self._equal: bool | None = None
         self._connection = connect(SCHEMA)
         with translated():
             space = {"space": lock_space(self._connection, f"rebuild {SCHEMA}")}
@@ -153,9 +154,16 @@ class Rebuild(AbstractContextManager["Rebuild"]):
             return None
         with self._connect(NEXT) as connection:
             step = min(consistent_step(self._connection), consistent_step(connection))
-            return Comparison(
+            made = Comparison(
                 step=step, live=history_digests(self._connection, step), rebuilt=history_digests(connection, step)
             )
+        self._equal = made.equal
+        return made
+
+    def note(self, outcome: Literal["swapped", "left beside", "different"]) -> None:
+        """Writes down what came of it, for whoever asks later. A swap notes itself."""
+        with translated():
+            self._connection.execute(_QUERIES["note_rebuild"], {"outcome": outcome, "equal": self._equal})
 
     def swap(self) -> bool:
         """Puts the new tables in the place of those in use, once they are as far. False where stopped before."""
@@ -208,6 +216,7 @@ class Rebuild(AbstractContextManager["Rebuild"]):
             execute(_QUERIES["forget_workers"])
             if self._has(f"{SCHEMA}.worker_numbers", "to_regclass"):
                 execute(_QUERIES["raise_numbers"], {"sequence": f"{NEXT}.worker_numbers"})
+            self.note("swapped")
             execute(_QUERIES["drop_deferred"])
             execute(_QUERIES["retire"])
             execute(_QUERIES["put_in_place"])

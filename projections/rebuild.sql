@@ -63,6 +63,12 @@ SELECT alert, deployment, subject, subject_kind, rule, number, rule_version, rul
 INSERT INTO {next}.fleet_runs (step, ran_at, seconds, findings)
 SELECT step, ran_at, seconds, findings FROM {live}.fleet_runs;
 
+-- note_rebuild --
+INSERT INTO cellwitness_people.rebuilds (began_at, outcome, equal, step, records)
+SELECT (SELECT min(applied_at) FROM {next}.migrations), %(outcome)s, %(equal)s, coalesce(min(last_step), -1),
+       coalesce(sum(last_seq + 1), 0)
+  FROM {next}.checkpoints;
+
 -- drop_deferred --
 DROP TABLE {next}.deferred_indexes;
 

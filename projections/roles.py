@@ -7,14 +7,17 @@ from psycopg import sql
 from projections.database import SCHEMA, Connection, load_queries
 from projections.errors import translated
 
+OWNER: Final = "cellwitness_owner"
+DOORKEEPER: Final = "cellwitness_doorkeeper"
+
 ROLES: Final = {
-    "cellwitness_owner": "migrates and rebuilds: owns everything",
+    OWNER: "migrates and rebuilds: owns everything",
     "cellwitness_writer": "the worker: adds versions and ends them, changes and deletes none",
     "cellwitness_reader": "the dashboard: reads answers",
     "cellwitness_auditor": "reads everything, to compare it with the log",
     "cellwitness_alerter": "reads what alerts are made of, and notes what people did about them",
+    DOORKEEPER: "keeps the sessions of a dashboard's browsers, and sees nothing else",
 }
-OWNER: Final = "cellwitness_owner"
 
 _QUERIES: Final = load_queries("projections", "roles.sql")
 
@@ -26,8 +29,7 @@ def make_roles(connection: Connection, schema: str = SCHEMA) -> None:
     """
     with translated(), connection.transaction():
         for name in ROLES:
-            found = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (name,)).rowcount
-            if not found:
+            if not _exists(connection, name):
                 connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)))
         # Who makes them goes on as before: as a member.
         connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(OWNER)))
@@ -50,6 +52,15 @@ def grant(connection: Connection, schema: str) -> None:
     """Gives each role its part of a schema's tables as they are now, and takes away what it had beyond."""
     for part in ("everybody", "writer", "reader", "auditor", "people", "alerter"):
         _run(connection, part, schema)
+    if _exists(
+        connection, DOORKEEPER
+    ):  # a server whose roles an earlier version made has none until they are made anew
+        _run(connection, "doorkeeper", schema)
+
+
+def has_roles(connection: Connection, schema: str) -> bool:
+    """Whether all roles of this version are there, and the schema is the owner's."""
+    return is_owned(connection, schema) and all(_exists(connection, name) for name in ROLES)
 
 
 def is_owned(connection: Connection, schema: str) -> bool:
@@ -69,6 +80,10 @@ def as_owner(connection: Connection) -> None:
     )
     if connection.execute(query, (OWNER,)).rowcount:
         connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(OWNER)))
+
+
+def _exists(connection: Connection, role: str) -> bool:
+    return connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).rowcount == 1
 
 
 def _run(connection: Connection, part: str, schema: str) -> None:

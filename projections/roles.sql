@@ -60,6 +60,7 @@ GRANT SELECT ON cellwitness_people.questions TO cellwitness_auditor;
 GRANT INSERT (who, profile, legal_basis, what, parameters, as_of_slot, known_at, finality, outcome, reason, step, slot,
               block, rows, format)
    ON cellwitness_people.questions TO cellwitness_reader, cellwitness_auditor;
+GRANT SELECT ON cellwitness_people.rebuilds TO cellwitness_auditor, cellwitness_reader;
 -- What is sent outside about alerts is never taken back: its key and its bytes stay, whatever becomes of it.
 GRANT SELECT ON cellwitness_people.alert_sends, cellwitness_people.alert_notices
    TO cellwitness_auditor, cellwitness_alerter;
@@ -67,6 +68,11 @@ GRANT INSERT ON cellwitness_people.alert_sends, cellwitness_people.alert_notices
 GRANT UPDATE (state, attempts, next_try_at, last_error, ended_at) ON cellwitness_people.alert_sends
    TO cellwitness_alerter;
 GRANT UPDATE (send, dropped) ON cellwitness_people.alert_notices TO cellwitness_alerter;
+
+-- doorkeeper --
+-- Sessions of browsers, and nothing else. What somebody may do stands in none of them.
+GRANT USAGE ON SCHEMA cellwitness_people TO cellwitness_doorkeeper;
+GRANT SELECT, INSERT, DELETE, UPDATE (legal_basis, seen_at) ON cellwitness_people.sessions TO cellwitness_doorkeeper;
 
 -- alerter --
 -- Reads what alerts are made of, rows and not the events as they came; notes what people did about them, and sends them.

@@ -11,7 +11,10 @@ import pytest
 from tests.shared import ROOT
 
 PACKAGES = ("indexer", "projections", "consumers", "deploy")
-OPEN_TO_ALL = ("indexer.events", "indexer.hexes", "indexer.chain", "indexer.protocol", "indexer.log", "indexer.errors")
+OPEN_TO_ALL = (
+    *("indexer.events", "indexer.hexes", "indexer.chain", "indexer.protocol", "indexer.log", "indexer.errors"),
+    "indexer.nodes",
+)
 PURE = (
     "indexer/chain.py",
     "indexer/decode.py",
@@ -21,6 +24,7 @@ PURE = (
     "indexer/hexes.py",
     "indexer/log/records.py",
     "indexer/log/steps.py",
+    "indexer/nodes.py",
     "indexer/ogmios/messages.py",
     "indexer/ogmios/salvage.py",
     "indexer/protocol",

@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 from consumers.alerts import Act, ActName, Alert, Selection, State, do_act, find_alert, list_alerts, read_story
 from consumers.alerts_then import list_alerts_then, read_story_then
 from consumers.as_of import step_known_at
+from consumers.beliefs import read_beliefs
 from consumers.dashboard.endpoints import (
     Answer,
     Ask,
@@ -21,11 +22,14 @@ from consumers.dashboard.endpoints import (
     write_cursor,
 )
 from consumers.dashboard.feed import QUERIES, read_mark
+from consumers.dashboard.followers import Said, without_addresses
 from consumers.dashboard.freshness import Freshness
 from consumers.dashboard.moment import Moment
 from consumers.dashboard.pages.course import Series, course_series
 from consumers.dashboard.pages.links import deployment_of
+from consumers.dashboard.pages.system import System, read_system
 from consumers.dashboard.problems import Refused
+from consumers.dashboard.withheld import asking_of, seen_by
 from consumers.lives import Summary
 from consumers.timeline import Finality, Holds, Line, StepNotReached, asking, plain, read_timeline
 from projections.database import Connection
@@ -43,6 +47,13 @@ class Status(Answer, frozen=True, kw_only=True):
     """How fresh the tables are."""
 
     freshness: Freshness
+
+
+class SystemAnswer(Answer, frozen=True, kw_only=True):
+    """Nodes, partitions, workers, rollbacks, what is parked and quarantined, rebuilds: as of now."""
+
+    system: System
+    followers: list[Said]  # without addresses for those whose affair they are not
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -157,6 +168,15 @@ def where(connection: Connection, moment: Moment) -> tuple[int | None, Holds]:
 def status(connection: Connection, ask: Ask, freshness: Freshness) -> Status:
     del ask
     return Status(holds=where(connection, Moment())[1], freshness=freshness)
+
+
+def system(connection: Connection, ask: Ask) -> SystemAnswer:
+    named = "operation" in seen_by(ask.asker, asking_of(ask.asker).profile)
+    return SystemAnswer(
+        holds=where(connection, Moment())[1],
+        system=read_system(connection),
+        followers=[each if named else without_addresses(each) for each in ask.followers],
+    )
 
 
 def steps(connection: Connection, ask: Ask) -> Steps:
@@ -282,4 +302,5 @@ def series(connection: Connection, ask: Ask) -> SeriesAnswer:
         raise Refused(
             HTTPStatus.NOT_FOUND, "no-such-battery", f"nothing is known of battery {key} of {deployment} at that moment"
         )
-    return SeriesAnswer(holds=found.holds, series=course_series(found, moment))
+    beliefs = read_beliefs(connection, deployment, key, step, as_of_slot=moment.as_of_slot)
+    return SeriesAnswer(holds=found.holds, series=course_series(found, beliefs, moment))

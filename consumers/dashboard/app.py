@@ -27,6 +27,7 @@ from consumers.dashboard.gate import Gate, Rules, is_ours, problem_response, rea
 from consumers.dashboard.moment import NOW
 from consumers.dashboard.openapi import describe
 from consumers.dashboard.pages.access import QUESTIONS_SHOWN, access_page
+from consumers.dashboard.pages.system import system_page
 from consumers.dashboard.problems import Refused
 from consumers.dashboard.routes import ENDPOINTS, KEPT, NEEDS, PAGES, RECORDED
 from consumers.dashboard.server import (
@@ -47,6 +48,7 @@ from indexer.errors import CellwitnessError
 log = structlog.get_logger(component="dashboard")
 
 MAX_LISTENERS: Final = 500
+ADMITTED_SECONDS: Final = 5.0  # after which the door is asked anew whether a listener may still listen
 NOT_MODIFIED_FOR_EVER: Final = "public, max-age=31536000, immutable"
 LOGIN_SECONDS: Final = 0.2  # a log-in that fails takes so long at least
 
@@ -57,7 +59,8 @@ def make_app(parts: Parts, rules: Rules) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with parts.feed:
-            yield
+            with parts.followers:
+                yield
 
     pages = [
         Route(
@@ -65,7 +68,7 @@ def make_app(parts: Parts, rules: Rules) -> Starlette:
             page_handler(parts, make, needs=NEEDS.get(path), recorded=path in RECORDED, kept=KEPT.get(path)),
             methods=["GET"],
         )
-        for path, make in PAGES.items()
+        for path, make in (PAGES | {"/system": system_page(parts.followers)}).items()
     ]
     endpoints = [Route(each.path, api_handler(parts, each), methods=[each.method]) for each in ENDPOINTS]
     app = Starlette(
@@ -75,7 +78,7 @@ def make_app(parts: Parts, rules: Rules) -> Starlette:
             Route("/login", _login(parts, rules), methods=["POST"]),
             Route("/logout", _logout(parts, rules), methods=["POST"]),
             Route("/access", _access(parts), methods=["GET"]),
-            Route("/access", _basis(), methods=["POST"]),
+            Route("/access", _basis(parts), methods=["POST"]),
             Route("/demo/fork", _fork(parts), methods=["POST"]),
             Route("/alerts/{alert}/acts", _act(parts), methods=["POST"]),
             Route("/health/live", _live, methods=["GET"]),
@@ -131,7 +134,7 @@ def _login(parts: Parts, rules: Rules) -> Handler:
             said = "this token is unknown, expired or revoked" if person is None else "say on which legal basis you ask"
             return await _login_page(parts, said)(request)
         basis = basis or person.legal_basis
-        value, _ = parts.sessions.begin(person, profile=person.profile, legal_basis=basis, now=time.monotonic())
+        value, _ = await run_in_threadpool(parts.sessions.begin, person, legal_basis=basis)
         log.info("logged_in", name=person.name, role=person.role, token=person.token)
         target = form.get("next", "/")
         answer = RedirectResponse(target if is_ours(target) else "/", HTTPStatus.SEE_OTHER)
@@ -150,7 +153,7 @@ def gate_refusals(request: Request) -> None:
 def _logout(parts: Parts, rules: Rules) -> Handler:
     async def handle(request: Request) -> Response:
         await read_form(request)
-        parts.sessions.end(read_cookie(request.headers.get("cookie", "")))
+        await run_in_threadpool(parts.sessions.end, read_cookie(request.headers.get("cookie", "")))
         answer = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
         answer.headers.append("set-cookie", set_cookie("", https=rules.https))
         return answer
@@ -176,15 +179,16 @@ def _access(parts: Parts) -> Handler:
     return handle
 
 
-def _basis() -> Handler:
+def _basis(parts: Parts) -> Handler:
     """Changes the legal basis of what a session asks from here on."""
 
     async def handle(request: Request) -> Response:
         form = await read_form(request)
         session = asker_of(request).session
         assert session is not None
-        session.legal_basis = asking_as(session.person.name, session.profile, form.get("legal_basis", "")).legal_basis
-        session.noted.clear()
+        asked = asking_as(session.person.name, session.person.profile, form.get("legal_basis", ""))
+        cookie = read_cookie(request.headers.get("cookie", ""))
+        await run_in_threadpool(parts.sessions.rest_on, cookie, asked.legal_basis)
         return RedirectResponse("/access", HTTPStatus.SEE_OTHER)
 
     return handle
@@ -267,7 +271,15 @@ def _events(parts: Parts) -> Handler:
         async def stream() -> AsyncIterator[bytes]:
             async with parts.feed.listen() as queue:
                 yield b"retry: 1000\n\n"
+                admitted_at = time.monotonic()
                 while (event := await queue.get()) is not None:
+                    if time.monotonic() - admitted_at > ADMITTED_SECONDS:
+                        try:
+                            await request.state.admit_again()
+                        except CellwitnessError as error:
+                            log.info("listener_sent_away", reason=str(error))
+                            return
+                        admitted_at = time.monotonic()
                     yield encode_event(event)
 
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}

@@ -78,8 +78,32 @@ SELECT coalesce(substring(convert_from(body, 'UTF8') FROM '"reason":"([a-z0-9_]+
   FROM events WHERE type = 'transaction_quarantined' AND known_until_step IS NULL
  GROUP BY 1 ORDER BY 2 DESC LIMIT %(limit)s;
 
+-- new_tables --
+-- Whether a rebuild has tables beside these that a reader may look at, and whether a process is at work on them.
+SELECT to_regclass('cellwitness_next.checkpoints') IS NOT NULL
+       AND has_table_privilege(to_regclass('cellwitness_next.checkpoints'), 'SELECT')
+       AND has_table_privilege(to_regclass('cellwitness_next.workers'), 'SELECT') AS there,
+       EXISTS (SELECT FROM pg_locks
+                WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND objid = 0
+                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                  AND classid = %(space)s::bigint::oid) AS at_work;
+
+-- rebuild_progress --
+-- By records of the log: a rebuild has as many to go as the tables in use hold beyond its own.
+SELECT coalesce(sum(next.last_seq + 1), 0)::bigint AS done_records,
+       coalesce(sum(greatest(live.last_seq, coalesce(next.last_seq, -1)) + 1), 0)::bigint AS all_records,
+       coalesce(min(coalesce(next.last_step, -1)), -1) AS step,
+       (SELECT sum(events_per_second) FROM cellwitness_next.workers
+         WHERE heard_at > now() - interval '60 seconds') AS records_per_second,
+       (SELECT extract(epoch FROM clock_timestamp() - min(started_at))::double precision
+          FROM cellwitness_next.workers) AS running_seconds
+  FROM checkpoints AS live LEFT JOIN cellwitness_next.checkpoints AS next USING (projection, partition)
+ WHERE projection = 'timeline';
+
 -- rebuilds --
-SELECT nspname AS schema FROM pg_namespace WHERE nspname IN ('cellwitness_next', 'cellwitness_old') ORDER BY nspname;
+SELECT began_at, ended_at, extract(epoch FROM ended_at - began_at)::double precision AS seconds, outcome, equal, step,
+       records
+  FROM cellwitness_people.rebuilds ORDER BY ended_at DESC LIMIT 5;
 
 -- fleet_runs --
 SELECT step, ran_at, seconds, findings FROM fleet_runs ORDER BY ran_at DESC LIMIT 5;

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
 
@@ -13,6 +13,7 @@ from msgspec.structs import fields
 from starlette.requests import Request
 from starlette.responses import Response
 
+from consumers.dashboard.followers import Said
 from consumers.dashboard.gate import Asker
 from consumers.dashboard.moment import GREATEST, Moment, read_moment
 from consumers.dashboard.people import Right
@@ -73,6 +74,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     q: Any
     path: Mapping[str, str]
     body: Any = None
+    followers: Sequence[Said] = ()  # what was last heard of each
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import quote
 
 from msgspec import Struct
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,8 +17,10 @@ from consumers.dashboard.door import LOCAL_NAMES, Proxy, host_of, is_same_origin
 from consumers.dashboard.limits import Limit
 from consumers.dashboard.people import Person, TokenFile
 from consumers.dashboard.problems import MEDIA_TYPE, Refused, encode, refused
-from consumers.dashboard.sessions import COOKIE, GREATEST_SECONDS, Session, Sessions
+from consumers.dashboard.sessions import COOKIE, GREATEST_SECONDS, Kept, Session, Sessions
 from indexer.errors import CellwitnessError
+from projections.errors import DatabaseUnwell
+from projections.packing import storable_text
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -57,8 +60,7 @@ class Asker(Struct, frozen=True, kw_only=True):
 
     person: Person
     session: Session | None  # None: a program with a token, or the first request of a browser
-    key: str  # whom rates are counted for
-    bearer: bool  # showed a token with this very request: no other site's page can make a browser do that
+    bearer: bool = False  # showed a token with this very request: no other site's page can make a browser do that
     new_cookie: str = ""
 
 
@@ -92,19 +94,20 @@ class Gate:
             await send(message)
 
         try:
-            asker = self._admit(scope)
+            asker = await self._admit(scope)
         except CellwitnessError as error:
             answer = self._refusal(scope, refused(error))
             await answer(scope, receive, guarded)
             return
         state = scope.setdefault("state", {})
         state["count_refusal"] = lambda: self.count_refusal(scope)
+        state["admit_again"] = lambda: self._admit(scope)  # for answers that outlast what let them in
         if asker is not None:
             cookie = asker.new_cookie
             state["asker"] = asker
         await self._app(scope, receive, guarded)
 
-    def _admit(self, scope: Scope) -> Asker | None:
+    async def _admit(self, scope: Scope) -> Asker | None:
         """Raises Refused. None: a path that is open to all, and nobody known."""
         headers = Headers(scope=scope)
         now = time.monotonic()
@@ -120,15 +123,23 @@ class Gate:
                 HTTPStatus.REQUEST_URI_TOO_LONG, "too-long", f"an address has at most {MAX_TARGET_BYTES} bytes"
             )
         path: str = scope["path"]
-        asker = self._ask_who(scope, headers, address, now)
-        self._count(self._requests, asker.key if asker else address, now)
+        asker = self._by_token(headers, address, now)
+        cookie = read_cookie(headers.get("cookie", ""))
+        # Before the database is asked: cookies that somebody made up cost it nothing beyond what an address may.
+        known = (
+            f"token {asker.person.token}" if asker else f"cookie {cookie}" if self._sessions.is_known(cookie) else ""
+        )
+        self._count(self._requests, known or address, now)
+        is_open = path.startswith(OPEN_TO_ALL)
+        if asker is None and not is_open:
+            asker = await self._by_cookie(scope, headers, cookie)
         if scope["method"] not in SAFE and not (asker and asker.bearer) and not self._is_same_origin(scope, headers):
             raise Refused(
                 HTTPStatus.FORBIDDEN,
                 "other-site",
                 "another site's page sent this: what changes something comes from ours",
             )
-        if asker is None and not path.startswith(OPEN_TO_ALL):
+        if asker is None and not is_open:
             raise Refused(
                 HTTPStatus.UNAUTHORIZED,
                 "who-are-you",
@@ -136,40 +147,53 @@ class Gate:
             )
         return asker
 
-    def _ask_who(self, scope: Scope, headers: Headers, address: str, now: float) -> Asker | None:
-        if "authorization" in headers:
-            scheme, _, text = headers["authorization"].partition(" ")
-            person = self._tokens.find(text.strip(), datetime.now(UTC)) if scheme.lower() == "bearer" else None
-            if person is None:
-                self._count(self._refusals, address, now)
-                raise Refused(
-                    HTTPStatus.UNAUTHORIZED,
-                    "no-such-token",
-                    "this token is unknown, expired or revoked: ask for a new one",
-                )
-            return Asker(person=person, session=None, key=f"token {person.token}", bearer=True)
-        session = self._session(scope, headers, now)
-        if session is not None:
-            return Asker(person=session.person, session=session, key=f"session {session.csrf}", bearer=False)
-        person = self._rules.open or self._proxied(scope, headers)
+    def _by_token(self, headers: Headers, address: str, now: float) -> Asker | None:
+        """None where it shows none. Raises Refused where it shows one that is worth nothing."""
+        if "authorization" not in headers:
+            return None
+        scheme, _, text = headers["authorization"].partition(" ")
+        person = self._tokens.find(text.strip(), datetime.now(UTC)) if scheme.lower() == "bearer" else None
         if person is None:
-            return None
-        if scope["method"] != "GET" or not _is_for_people(headers):
-            return Asker(person=person, session=None, key=f"{person.by} {person.name} {address}", bearer=False)
-        value, session = self._sessions.begin(person, profile=person.profile, legal_basis=person.legal_basis, now=now)
-        return Asker(person=person, session=session, key=f"session {session.csrf}", bearer=False, new_cookie=value)
+            self._count(self._refusals, address, now)
+            raise Refused(
+                HTTPStatus.UNAUTHORIZED,
+                "no-such-token",
+                "this token is unknown, expired or revoked: ask for a new one",
+            )
+        return Asker(person=person, session=None, bearer=True)
 
-    def _session(self, scope: Scope, headers: Headers, now: float) -> Session | None:
-        value = read_cookie(headers.get("cookie", ""))
-        session = self._sessions.find(value, now) if value else None
-        if session is None:
+    async def _by_cookie(self, scope: Scope, headers: Headers, cookie: str) -> Asker | None:
+        """By a session, or without one as whom everybody here is, or a proxy names: such a browser is given one."""
+        person = self._rules.open or self._proxied(scope, headers)
+        begins = person is not None and scope["method"] == "GET" and _is_for_people(headers)
+
+        def look() -> Asker | None:
+            session = self._sessions.find(cookie, lambda kept: self._holder(kept, person)) if cookie else None
+            if session is not None:
+                return Asker(person=session.person, session=session)
+            if person is None or not begins:
+                return None
+            value, session = self._sessions.begin(person, legal_basis=person.legal_basis)
+            return Asker(person=person, session=session, new_cookie=value)
+
+        try:
+            asker = await run_in_threadpool(look) if cookie or begins else None
+        except DatabaseUnwell:
+            if person is None:
+                raise
+            asker = None  # a page tells him what is the matter, and no form of it is taken
+        return asker or (Asker(person=person, session=None) if person else None)
+
+    def _holder(self, kept: Kept, person: Person | None) -> Person | None:
+        """Whose session it still is, with the rights that this dashboard gives him now.
+
+        None where a token was revoked since, a proxy names somebody else by now, or nobody comes in without a word.
+        """
+        if kept.came_by == "token":
+            return self._tokens.holder(kept.who, datetime.now(UTC))
+        if person is None or person.by != kept.came_by:
             return None
-        if session.person.by == "token" and self._tokens.holder(session.person.token, datetime.now(UTC)) is None:
-            self._sessions.end(value)  # revoked, or expired, since it began
-            return None
-        if session.person.by == "proxy" and self._proxied(scope, headers) != session.person:
-            return None  # the proxy says by now that somebody else sits there
-        return session
+        return person if person.by == "loopback" or storable_text(person.name) == kept.who else None
 
     def _proxied(self, scope: Scope, headers: Headers) -> Person | None:
         proxy = self._rules.proxy

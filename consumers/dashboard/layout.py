@@ -1,6 +1,6 @@
 """The frame that every page stands in: head, navigation, what moment the page shows, and how fresh it is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -14,6 +14,7 @@ from consumers.dashboard.moment import Moment
 from consumers.dashboard.words import duration, short, utc
 from consumers.telling import claimed
 from consumers.timeline import Holds
+from projections.database import Connection
 
 Section = Literal["fleet", "alerts", "batteries", "queries", "system", "access"]
 
@@ -87,3 +88,7 @@ class Layout:
     def part(self, template: str, **values: Any) -> Markup:
         """One template's output, to stand in a page."""
         return Markup(self.environment.get_template(template).render(**values))  # noqa: S704 - escaped by the template
+
+
+PageMaker = Callable[[Layout, Connection, Moment, Mapping[str, str], Viewer], Page]
+"""Makes a page of what it was asked for: the parameters of its address and of its query, at a moment."""

@@ -4,6 +4,7 @@ from typing import Final
 
 from consumers.dashboard import api, api_fleet
 from consumers.dashboard.endpoints import AtMoment, Endpoint, Paged
+from consumers.dashboard.layout import PageMaker
 from consumers.dashboard.pages.alerts import alerts, one_alert
 from consumers.dashboard.pages.batteries import batteries
 from consumers.dashboard.pages.battery import battery
@@ -11,8 +12,7 @@ from consumers.dashboard.pages.diff import diff
 from consumers.dashboard.pages.event import event
 from consumers.dashboard.pages.fleet import fleet
 from consumers.dashboard.pages.queries import queries, query
-from consumers.dashboard.pages.system import system
-from consumers.dashboard.server import Keeping, PageMaker
+from consumers.dashboard.server import Keeping
 from consumers.queries.model import Data
 
 _OF_ONE: Final[frozenset[Data]] = frozenset(("identity", "status", "condition", "finding"))
@@ -28,7 +28,6 @@ PAGES: Final[dict[str, PageMaker]] = {
     "/diff": diff,
     "/queries": queries,
     "/queries/{query}": query,
-    "/system": system,
 }
 
 NEEDS: Final[dict[str, frozenset[Data]]] = {
@@ -148,6 +147,14 @@ ENDPOINTS: Final = (
         needs=frozenset(("identity", "finding")),
         problems=(404, 413, 415),
         summary="Acknowledges, annotates or closes an alert, in the name of whoever asks.",
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/system",
+        name="system",
+        answer=api.SystemAnswer,
+        run=api.system,
+        summary="Nodes, partitions, workers, rollbacks, what is parked and quarantined, rebuilds: as of now.",
     ),
     Endpoint(
         method="GET",

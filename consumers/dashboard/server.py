@@ -1,6 +1,6 @@
 """What the dashboard's handlers share, and how each of them answers: a page, an API's answer, or a problem."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -18,9 +18,10 @@ from consumers.dashboard.api import where
 from consumers.dashboard.assets import Assets
 from consumers.dashboard.endpoints import Ask, AtMoment, Endpoint, read_body, read_json, read_parameters, tagged
 from consumers.dashboard.feed import Feed
+from consumers.dashboard.followers import Followers
 from consumers.dashboard.gate import Asker, problem_response
 from consumers.dashboard.kept import PageKeeper
-from consumers.dashboard.layout import Frame, Layout, Page, Section, Viewer
+from consumers.dashboard.layout import Frame, Layout, Page, PageMaker, Section, Viewer
 from consumers.dashboard.moment import NOW, PARAMETERS, Moment, asked_at, read_moment
 from consumers.dashboard.packing import packed
 from consumers.dashboard.pages.waiting import waiting_page
@@ -32,7 +33,6 @@ from consumers.dashboard.withheld import asking_of, note, require, seen_by, with
 from consumers.queries.model import Data
 from consumers.timeline import Holds
 from indexer.errors import CellwitnessError
-from projections.database import Connection
 
 log = structlog.get_logger(component="dashboard")
 
@@ -41,7 +41,6 @@ MIN_STEP_SECONDS: Final = 10.0
 
 SEEN_WITHIN: Final = timedelta(minutes=10)
 
-PageMaker = Callable[[Layout, Connection, Moment, Mapping[str, str], Viewer], Page]
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -62,6 +61,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     assets: Assets
     tokens: TokenFile
     sessions: Sessions
+    followers: Followers = field(default_factory=Followers)
     keeper: PageKeeper = field(default_factory=PageKeeper)
     fork: Callable[[], Any] | None = None  # in a demo: makes the devnet abandon its newest blocks
 
@@ -96,7 +96,7 @@ def viewer_of(asker: Asker, parts: Parts) -> Viewer:
     return Viewer(
         name=asker.person.name,
         role=asker.person.role,
-        profile=session.profile if session else asker.person.profile,
+        profile=asker.person.profile,
         legal_basis=session.legal_basis if session else asker.person.legal_basis,
         csrf=session.csrf if session else "",
         may_act=asker.person.may("act"),
@@ -209,7 +209,7 @@ def api_handler(parts: Parts, endpoint: Endpoint) -> Handler:
         if endpoint.body is not None:
             body = read_json(request, await read_body(request), endpoint.body)
         await wait_for_step(parts, q)
-        ask = Ask(asker=asker, q=q, path=request.path_params, body=body)
+        ask = Ask(asker=asker, q=q, path=request.path_params, body=body, followers=parts.followers.said)
 
         def work() -> bytes:
             if endpoint.right == "act":

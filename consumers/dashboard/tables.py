@@ -15,11 +15,15 @@ from projections.errors import translated
 READER: Final = "cellwitness_reader"
 ALERTER: Final = "cellwitness_alerter"
 AUDITOR: Final = "cellwitness_auditor"
+DOORKEEPER: Final = "cellwitness_doorkeeper"
 
 PATIENT_SECONDS: Final = 300
 
 WAIT_SECONDS: Final = 10.0
 """For a free connection: whoever waits longer is told to come again."""
+
+DOOR_SECONDS: Final = 2.0
+"""For one to look a session up, before anything else is done: of those that are known the door thinks for itself."""
 
 
 class RoleMissing(OperatorMustAct):
@@ -40,17 +44,20 @@ class Tables:
         self._readers = self._pool(READER, connections, read_only=True)
         self._alerters = self._pool(ALERTER, 2, read_only=False)
         self._auditors = self._pool(AUDITOR, 1, read_only=True)
+        self._doorkeepers = self._pool(DOORKEEPER, 3, read_only=False, wait_seconds=DOOR_SECONDS)
 
     def __enter__(self) -> Self:
         # By hand, before the pool is: what it can't mend it would try again and again, and never say why.
         with closing(reader_connection(self._url())) as connection:
             _check_reader(connection)
+            _become(connection, DOORKEEPER)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._readers.close()
         self._alerters.close()
         self._auditors.close()
+        self._doorkeepers.close()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -91,6 +98,12 @@ class Tables:
             yield connection
 
     @contextmanager
+    def doorkeeping(self) -> Iterator[Connection]:
+        """A doorkeeper's connection: for the sessions of browsers, and nothing else."""
+        with self._lent(self._doorkeepers) as connection:
+            yield connection
+
+    @contextmanager
     def _lent(self, pool: "ConnectionPool[Connection]") -> Iterator[Connection]:
         if pool.closed:
             with translated():
@@ -98,7 +111,9 @@ class Tables:
         with translated(), pool.connection() as connection:
             yield connection
 
-    def _pool(self, role: str, connections: int, *, read_only: bool) -> "ConnectionPool[Connection]":
+    def _pool(
+        self, role: str, connections: int, *, read_only: bool, wait_seconds: float = WAIT_SECONDS
+    ) -> "ConnectionPool[Connection]":
         def configure(connection: Connection) -> None:
             prepare(connection, SCHEMA)
             _become(connection, role)
@@ -120,7 +135,7 @@ class Tables:
             open=False,
             configure=configure,
             check=ConnectionPool.check_connection,
-            timeout=WAIT_SECONDS,
+            timeout=wait_seconds,
             name=role,
         )
 

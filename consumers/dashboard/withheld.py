@@ -43,7 +43,7 @@ _NAMED: Final[dict[Data, str]] = {
     "evidence": (
         "event body raw event_id fact incarnation form departures unreadable payload_sha256 challenge challenge_answers"
         " schema_version nonce token_name claimed_slot age age_slots commitment_age_slots transaction"
-        " transaction_index event_index output_index"
+        " transaction_index event_index output_index taken_back"
     ),
     "person": "owner owner_kind owner_address owner_since_slot user_pkh",
     "operation": ("account_lovelace account_reward_per_read reward_lovelace rewards_lovelace quarantined acts who why"),
@@ -58,8 +58,8 @@ FIELDS: Final[dict[str, Data]] = {name: kind for kind, names in _NAMED.items() f
 def asking_of(asker: Asker) -> Asking:
     """Whoever asks, as the record names him: his session's profile and basis, or his token's."""
     session, person = asker.session, asker.person
-    profile, basis = (session.profile, session.legal_basis) if session else (person.profile, person.legal_basis)
-    return asking_as(person.name, profile, basis or None)
+    basis = session.legal_basis if session else person.legal_basis
+    return asking_as(person.name, person.profile, basis or None)
 
 
 def note(connection: Connection, asker: Asker, asked: Asked, holds: Holds) -> None:

@@ -16,8 +16,8 @@ TABLES: Final = "tables"
 """The folder in a backup."""
 
 _QUERIES: Final = load_queries("deploy.backup", "tables.sql")
-_LEFT_OUT: Final = {"migrations", "workers"}
-"""Of the tables' schema: what the restoring version writes itself, and who is at work at this moment."""
+_LEFT_OUT: Final = {(SCHEMA, "migrations"), (SCHEMA, "workers"), ("cellwitness_people", "sessions")}
+"""What the restoring version writes itself, who is at work at this moment, and which browsers look on."""
 
 
 def schemas(connection: Connection, *, whole: bool) -> list[str]:
@@ -32,7 +32,7 @@ def save_tables(connection: Connection, folder: Path, names: list[str]) -> Itera
     (folder / TABLES).mkdir()
     found = connection.execute(_QUERIES["tables"], {"schemas": names}).fetchall()
     for schema, table, columns, ordered_by in found:
-        if schema == SCHEMA and table in _LEFT_OUT:
+        if (schema, table) in _LEFT_OUT:
             continue
         query = sql.SQL("COPY (SELECT {} FROM {}{}) TO STDOUT (FORMAT csv, HEADER)").format(
             _list(columns), sql.Identifier(schema, table), _order(ordered_by)
@@ -102,7 +102,7 @@ def holding(connection: Connection, names: list[str]) -> list[str]:
     """Tables of these schemas in which somebody's rows are."""
     found = []
     for schema, table, _, _ in connection.execute(_QUERIES["tables"], {"schemas": names}).fetchall():
-        if schema == SCHEMA and table in _LEFT_OUT:
+        if (schema, table) in _LEFT_OUT:
             continue
         query = sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(schema, table))
         if connection.execute(query).fetchone() == (True,):

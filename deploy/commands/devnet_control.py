@@ -23,8 +23,15 @@ def asking(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @click.option("--depth", required=True, type=click.IntRange(1), help="Blocks to roll back.")
+@click.option(
+    "--drop-share",
+    default=0.1,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Of the old branch's transactions that the new one lacks; 1: all.",
+)
 @asking
-def fork(depth: int, ogmios: str, as_json: bool) -> None:
+def fork(depth: int, drop_share: float, ogmios: str, as_json: bool) -> None:
     """Makes a running devnet roll back and go on with another branch, one block longer.
 
     Most of the old branch's transactions are on the new one too, some in other blocks; about one in ten, with all
@@ -34,7 +41,7 @@ def fork(depth: int, ogmios: str, as_json: bool) -> None:
     \b
       cellwitness devnet fork --depth 5
     """
-    done = ask(ogmios, "devnet/fork", {"depth": depth})
+    done = ask(ogmios, "devnet/fork", {"depth": depth, "drop_share": drop_share})
     if as_json:
         click.echo(json.dumps(done))
         return

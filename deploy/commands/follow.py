@@ -14,13 +14,11 @@ from deploy.profiles import read_profile
 from deploy.progress import ChainProgress
 from deploy.settings import without_password
 from deploy.stopping import Stop
+from deploy.watch import Watch
 from indexer.chain import ORIGIN, Point, PointOrOrigin
 from indexer.errors import ConfigurationError
 from indexer.run import FollowOptions, run_follower
 from indexer.session import Progress
-
-STALE_SECONDS = 300.0
-"""Ready no longer when the last step is older: a chain makes a block each 20 s on average."""
 
 
 @click.command()
@@ -44,7 +42,7 @@ STALE_SECONDS = 300.0
     "--in-flight", default=100, show_default=True, type=click.IntRange(1, 1000), help="Requests on their way."
 )
 @click.option("--standby", is_flag=True, help="Where another follower writes, wait, and take over when it dies.")
-@click.option("--http", metavar="HOST:PORT", help="Serve /metrics, /health/live and /health/ready here.")
+@click.option("--http", metavar="HOST:PORT", help="Serve /metrics, /health/live, /health/ready and /nodes here.")
 @click.option("--json", "as_json", is_flag=True, help="Print how it ended as JSON.")
 def follow(  # each argument is a flag
     ogmios: tuple[str, ...],
@@ -85,7 +83,7 @@ def follow(  # each argument is a flag
     the_log = log_of(log_url or "sqlite:events.db")
     watch = Watch()
     if http:
-        serve_health(http, watch.why_not_ready)
+        serve_health(http, watch.why_not_ready, nodes=watch.status)
     with _progress(log_url or "sqlite:events.db") as show:
 
         def on_progress(progress: Progress) -> None:
@@ -93,39 +91,18 @@ def follow(  # each argument is a flag
             show(progress)
 
         try:
-            run_follower(the_log, profiles, options, stop=stop, pause=stop.pause, on_progress=on_progress)
+            run_follower(
+                the_log,
+                profiles,
+                options,
+                stop=stop,
+                pause=stop.pause,
+                on_progress=on_progress,
+                on_nodes=lambda nodes: watch.note_nodes(nodes, time.time()),
+            )
         finally:
             the_log.close()
     _say(watch.last, as_json=as_json)
-
-
-class Watch:
-    """What readiness is judged by."""
-
-    def __init__(self) -> None:
-        self.last: Progress | None = None
-        self._last_step_at = 0.0
-
-    def note(self, progress: Progress, now: float) -> None:
-        """Each session reports where it begins: that is no step, or a node that hangs up again and again would pass
-        for one that sends blocks.
-        """
-        if self.last is None or progress.step != self.last.step:
-            self._last_step_at = now
-        self.last = progress
-
-    def why_not_ready(self, now: float) -> list[str]:
-        """Lag is measured against the tip and against the clock: a frozen mark must never read as healthy."""
-        if self.last is None:
-            return ["no step was written since the start"]
-        reasons = []
-        behind = self.last.tip_height - self.last.height
-        if behind > 1:
-            reasons.append(f"{behind} blocks behind the node's tip")
-        age = now - self._last_step_at
-        if age > STALE_SECONDS:
-            reasons.append(f"the last step is {age:.0f} s old")
-        return reasons
 
 
 def read_endpoint(url: str) -> str:

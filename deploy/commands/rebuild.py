@@ -82,6 +82,8 @@ def rebuild(
             comparison = work.compare() if loaded else None
             sound = comparison is None or comparison.equal
             swapped = loaded and not keep_live and (sound or even_if_different) and work.swap()
+            if loaded and not swapped and not stop():
+                work.note("left beside" if sound else "different")
     finally:
         the_log.close()
     _say(went_on, loaded, comparison, swapped, as_json=as_json)

@@ -33,6 +33,9 @@ from deploy.stopping import Stop
 )
 @click.option("--proxy-legal-basis", default="", metavar="TEXT", help="Of what they ask.")
 @click.option(
+    "--follower", multiple=True, metavar="URL", help="http://HOST:PORT of a follower's --http: it tells of its nodes."
+)
+@click.option(
     "--stale-seconds",
     default=STALE_SECONDS,
     show_default=True,
@@ -57,6 +60,7 @@ def serve(
     proxy_role: Role,
     proxy_access: str,
     proxy_legal_basis: str,
+    follower: tuple[str, ...],
     stale_seconds: float,
     statement_seconds: float,
     as_json: bool,
@@ -93,6 +97,7 @@ def serve(
         https=https,
         stale_seconds=stale_seconds,
         statement_seconds=statement_seconds,
+        followers=follower,
     )
     Stop()  # uvicorn ends on a signal and raises it once more: that must not end us before the database is left
     with database(db_url, data_dir, must_exist=True) as url:

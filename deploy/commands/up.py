@@ -61,11 +61,23 @@ def up(
     profiles = tuple(word for file in profile for word in ("--profile", file))
     tables = ("--db", db_url, "--data-dir", data_dir)
     judged = ("--thresholds", thresholds) if thresholds else ()
-    follow = ("follow", "--log", log_at, "--since", since, *profiles)
+    # A port that somebody takes before the follower does ends it, and all of this with a word about it.
+    watched = obj[0].http or f"127.0.0.1:{free_port('127.0.0.1')}"
+    follow = ("follow", "--log", log_at, "--since", since, "--http", watched, *profiles)
+    follower = ("--follower", f"http://{watched if not watched.startswith(':') else f'127.0.0.1{watched}'}")
     parts = (
         Part((*follow, *(word for url in endpoints for word in ("--ogmios", url)))),
         Part(("project", "--log", log_at, *tables, *profiles, *judged, "--fleet-minutes", str(fleet_minutes))),
-        Part(("serve", *tables, "--address", f"{shown}:{port}", *(["--require-login"] if require_login else []))),
+        Part(
+            (
+                "serve",
+                *tables,
+                "--address",
+                f"{shown}:{port}",
+                *follower,
+                *(["--require-login"] if require_login else []),
+            )
+        ),
     )
     stop = Stop()
     with database(db_url, data_dir) as url:

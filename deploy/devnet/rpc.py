@@ -45,10 +45,11 @@ class Era(Struct, frozen=True, forbid_unknown_fields=True):
     era: str
 
 
-class ForkDepth(Struct, frozen=True, forbid_unknown_fields=True):
+class ForkWanted(Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters of devnet/fork, a method of our own."""
 
     depth: int
+    drop_share: Annotated[float, Meta(ge=0, le=1)] = 0.1  # of the transactions that the new branch lacks
 
 
 class Slots(Struct, frozen=True, forbid_unknown_fields=True):

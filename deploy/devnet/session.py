@@ -22,7 +22,7 @@ from deploy.devnet.rpc import (
     BadRequest,
     Dialect,
     Era,
-    ForkDepth,
+    ForkWanted,
     Points,
     Refusal,
     Request,
@@ -234,9 +234,9 @@ class Session:
         )
 
     def _fork(self, request: Request) -> bytes:
-        depth = params(request, ForkDepth).depth
+        wanted = params(request, ForkWanted)
         try:
-            return self._result(request, self._chain.fork(depth))
+            return self._result(request, self._chain.fork(wanted.depth, drop_share=wanted.drop_share))
         except ConfigurationError as error:
             return self._dialect.error(request.method, FORK_REFUSED, str(error), bytes(request.id))
 

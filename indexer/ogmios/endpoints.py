@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from indexer.chain import Point
 from indexer.errors import InvalidChainData, OperatorMustAct, Retryable
+from indexer.nodes import NodeState, State
 from indexer.ogmios.connection import redacted
 from indexer.ogmios.node import NodeFacts, NodeRefused, inspect_node
 
@@ -79,6 +80,38 @@ def judge(found: Survey, expected: Expected) -> tuple[Survey, list[str]]:
             unwell[url] = f"{redacted(url)} lags: its tip is {behind} slots behind the newest among the endpoints"
             del facts[url]
     return Survey(facts, unwell, refused), list(facts)
+
+
+def states(
+    endpoints: Sequence[str],
+    found: Survey,
+    aside: Mapping[str, str],
+    followed: str,
+    faults: Mapping[str, tuple[int, str]],
+) -> tuple[NodeState, ...]:
+    """What is known of each endpoint, in the given order, without passwords. Pure.
+
+    ``aside``: those that were not asked, and why; ``faults``: how often a session ended in one, and the last.
+    """
+    told = []
+    for url in endpoints:
+        node = found.facts.get(url)
+        count, last = faults.get(url, (0, ""))
+        why = found.refused.get(url) or found.unwell.get(url) or aside.get(url, "")
+        state: State = "refused" if url in found.refused else "unwell" if why or node is None else "sound"
+        told.append(
+            NodeState(
+                endpoint=redacted(url),
+                state="followed" if url == followed else state,
+                reason="" if url == followed else why,
+                version=node.version if node else "",
+                network=node.network if node else "",
+                tip_slot=_slot(node) if node else None,
+                faults=count,
+                last_fault=last,
+            )
+        )
+    return tuple(told)
 
 
 def nobody_left(found: Survey) -> OperatorMustAct | NoEndpoint:

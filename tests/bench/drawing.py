@@ -16,9 +16,23 @@ GOAL_MS: Final = 300
 DAY: Final = 86_400
 PAGE: Final = """<!doctype html><html lang="en"><title>course</title>
 <link rel="stylesheet" href="/dashboard.css"><link rel="stylesheet" href="/vendor/uplot.css">
-<script src="/vendor/uplot.js" defer></script><script src="/timeline.js" type="module"></script>
+<script src="/vendor/uplot.js" defer></script><script src="/{script}.js" type="module"></script>
 <div id="course-tools" inert></div><div id="course-place" data-series="/series"><svg class="plot"></svg>
 <div id="course-live" tabindex="0"></div></div><p id="course-said"></p>"""
+BARE: Final = """
+const { series } = await (await fetch("/series")).json();
+document.getElementById("course-place").classList.add("live");
+const live = document.getElementById("course-live");
+const began = performance.now();
+for (const plot of series.plots) {
+  const values = [plot.values, ...(plot.lows ? [plot.lows] : [])];
+  new uPlot({ width: live.clientWidth, height: 87, legend: { show: false },
+    series: [{}, ...values.map(() => ({ stroke: "blue", points: { show: false } }))] }, [series.at, ...values], live);
+}
+requestAnimationFrame(() => setTimeout(() => performance.measure("course", { start: began })));
+"""
+"""The same values by uPlot as it comes: no lanes, no marks, no zoom that is shared."""
+
 CSP: Final = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'"
 TYPES: Final = {".js": "text/javascript", ".css": "text/css"}
 
@@ -30,9 +44,15 @@ def measure(plan: Plan) -> Section:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         for points in sorted({1_000, plan.drawn_points // 10, plan.drawn_points}):
-            made = [_draw(browser, points) for _ in range(max(3, plan.rounds))]
-            row = {name: statistics.median(each[name] for each in made) for name in made[0]}
+            # In turns: whatever else the machine does befalls both.
+            made = [
+                (_draw(browser, points, "timeline"), _draw(browser, points, "bare")) for _ in range(max(3, plan.rounds))
+            ]
+            row = {name: statistics.median(each[name] for each, _ in made) for name in made[0][0]}
+            bare = {name: statistics.median(each[name] for _, each in made) for name in made[0][1]}
             full = row["drawn, ms"]
+            row["bare uPlot, ms"] = bare["drawn, ms"]
+            row["bare uPlot's thread, ms"] = bare["page's thread, ms"]
             rows.append({"readings": points, **row})
         version = browser.version
         browser.close()
@@ -46,7 +66,7 @@ def measure(plan: Plan) -> Section:
     )
 
 
-def _draw(browser: Browser, points: int) -> dict[str, float]:
+def _draw(browser: Browser, points: int, script: str) -> dict[str, float]:
     """Milliseconds from data to the frame that shows it, of the page's thread for all of its loading, and of a zoom."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     body = json.dumps({"series": series(points)})
@@ -56,7 +76,10 @@ def _draw(browser: Browser, points: int) -> dict[str, float]:
         if path == "/series":
             route.fulfill(body=body, content_type="application/json")
         elif path == "/":
-            route.fulfill(body=PAGE, content_type="text/html", headers={"content-security-policy": CSP})
+            page_text = PAGE.replace("{script}", script)
+            route.fulfill(body=page_text, content_type="text/html", headers={"content-security-policy": CSP})
+        elif path == "/bare.js":
+            route.fulfill(body=BARE, content_type=TYPES[".js"])
         else:
             file = STATIC / path[1:]
             route.fulfill(body=file.read_bytes(), content_type=TYPES[file.suffix])
@@ -110,5 +133,12 @@ def series(points: int) -> dict[str, Any]:
             }
             for title, values in plots.items()
         ],
+        "span": [at[0], at[-1]],
+        "taken_back": {
+            "at": at[50::1000],
+            "words": [""] * len(at[50::1000]),
+            "hrefs": [""] * len(at[50::1000]),
+            "values": [[each - 1 for each in values[50::1000]] for values in plots.values()],
+        },
         "lanes": [{"title": "Findings", "intervals": [], "signs": [[when, "high", "", ""] for when in at[::100]]}] * 3,
     }

@@ -1,8 +1,11 @@
 """``make demo``: runs to its end, shows a fork being undone, and leaves nothing behind."""
 
+import re
 import signal
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from deploy.database import embedded
@@ -63,3 +66,43 @@ def test_a_demo_that_is_stopped_takes_its_parts_with_it(folder: Path, moment: st
         finally:
             kill_whole(demo.process.pid)
     assert left_behind(place) == []
+
+
+@pytest.mark.long
+def test_the_button_of_a_demo_takes_alerts_back_before_ones_eyes(folder: Path) -> None:
+    """As a browser does it: the form's secret, the button, and the news as they come."""
+    place = folder / "demo"
+    fleet = ("--history-years", "0.2", "--batteries", "12", "--address", "127.0.0.1:0")
+    with Running(folder, "demo", "demo", *fleet, "--folder", str(place)) as demo:
+        try:
+            wait_until(lambda: "stays open until Ctrl-C" in demo.out, "the demo to be at its end")
+            found = re.search(r"http://127\.0\.0\.1:\d+", demo.out)
+            assert found is not None
+            with httpx.Client(base_url=found[0], headers={"Accept": "text/html"}, timeout=60) as browser:
+                csrf = re.search(r'name="csrf" value="([^"]+)"', browser.get("/system").text)
+                assert csrf is not None
+                assert _withdrawn(browser, csrf[1]), "six forks took no alert back"
+                assert "⊘" in browser.get("/alerts?state=withdrawn").text
+            demo.signal(signal.SIGINT)
+            assert demo.ends() == 0, demo.errors
+        finally:
+            kill_whole(demo.process.pid)
+    assert left_behind(place) == []
+
+
+def _withdrawn(browser: httpx.Client, csrf: str) -> bool:
+    """Whether one of a few forks takes an alert back: the newest may be too old, or come again at once."""
+    with browser.stream("GET", "/api/v1/events") as news:
+        lines = news.iter_lines()
+        for _ in range(6):
+            assert browser.post("/demo/fork", data={"csrf": csrf}).status_code == 303
+            rolled_back = False
+            for line in lines:
+                if line == "event: rollback":
+                    rolled_back = True
+                elif line.startswith("data: ") and '"what":"withdrawn"' in line:
+                    return True
+                elif rolled_back and line == "event: mark":
+                    break
+            time.sleep(3)
+    return False

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from deploy.commands.follow import STALE_SECONDS as FOLLOWER_STALE_SECONDS
-from deploy.commands.follow import Watch as FollowerWatch
 from deploy.commands.project import SILENT_SECONDS, STALE_LAG_SECONDS, STALE_SECONDS
 from deploy.commands.project import Watch as WorkerWatch
+from deploy.watch import STALE_SECONDS as FOLLOWER_STALE_SECONDS
+from deploy.watch import Watch as FollowerWatch
 from indexer.session import Progress as Followed
 from projections.run import Progress as Projected
 from tests.endtoend.pipeline import devnet, pipeline
@@ -108,6 +108,11 @@ def test_follower_and_worker_tell_when_they_are_ready_and_why_not(folder: Path) 
         assert value(following, "cellwitness_follower_step") == run.step()
         assert value(following, "cellwitness_rollbacks_total") == 1
         assert get(following, "/nothing")[0] == 404
+        nodes = json.loads(get(following, "/nodes")[1])
+        assert (nodes["step"], nodes["rollbacks"], nodes["height"]) == (run.step(), 1, nodes["tip_height"])
+        ((node,), told) = nodes["nodes"], run.ogmios
+        assert (node["state"], node["endpoint"], node["faults"]) == ("followed", told, 0)
+        assert get(projecting, "/nodes")[0] == 404
         assert (follower.terminate(), worker.terminate()) == (0, 0)
 
 

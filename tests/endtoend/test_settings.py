@@ -21,6 +21,7 @@ GIVEN: dict[str, Any] = {
     "since": "1." + "a" * 64,
     "partitions": 3,
     "in_flight": 7,
+    "follower": ("http://127.0.0.1:1",),
     "http": "127.0.0.1:1",
     "project_http": "127.0.0.1:2",
     "standby": True,

@@ -23,6 +23,7 @@ from indexer.log.port import LogBusy, LogDamaged, LogMismatch
 from indexer.log.records import Forward, Rollback
 from indexer.log.replay import replay
 from indexer.log.urls import open_log
+from indexer.nodes import NodeState
 from indexer.ogmios.node import NodeRefused, inspect_node
 from indexer.outside import OgmiosNodes
 from indexer.refetch import refetch
@@ -76,7 +77,9 @@ def follow(url: str, *endpoints: str, profile: Any = PROFILE, **options: Any) ->
 
 
 @contextmanager
-def following(url: str, *endpoints: str, **options: Any) -> Iterator[list[Progress]]:
+def following(
+    url: str, *endpoints: str, on_nodes: Callable[[tuple[NodeState, ...]], None] = lambda _: None, **options: Any
+) -> Iterator[list[Progress]]:
     """A follower at work in the background."""
     stopped = threading.Event()
     seen: list[Progress] = []
@@ -92,6 +95,7 @@ def following(url: str, *endpoints: str, **options: Any) -> Iterator[list[Progre
                 stop=stopped.is_set,
                 pause=lambda seconds: time.sleep(min(seconds, 0.02)),
                 on_progress=seen.append,
+                on_nodes=on_nodes,
             )
         except OperatorMustAct as error:
             failed.append(error)
@@ -224,11 +228,18 @@ def test_a_node_that_dies_is_replaced_by_the_next(url: str) -> None:
     first, second = devnet(), devnet()
     with serve(second) as spare, ExitStack() as life:
         node = life.enter_context(serve(first))
-        with following(url, node.url, spare.url) as seen:
+        told: list[tuple[NodeState, ...]] = []
+        with following(url, node.url, spare.url, on_nodes=told.append) as seen:
             wait_until(lambda: bool(seen) and seen[-1].height == 99)
+            assert [(each.endpoint, each.state) for each in told[-1]] == [(node.url, "followed"), (spare.url, "sound")]
+            assert {each.network for each in told[-1]} == {"devnet"}
             life.close()
             second.grow(10)
             wait_until(lambda: seen[-1].height == 109)
+            gone, followed = told[-1]
+            assert (gone.state, followed.state, followed.faults) == ("unwell", "followed", 0)
+            assert gone.faults >= 1
+            assert gone.last_fault
     assert points_in(url) == points_of(second)
 
 

@@ -15,7 +15,7 @@ from projections.digest import table_digests
 from projections.errors import SchemaMismatch
 from projections.migrate import Migration, migrate, migrations
 from projections.rebuild import Rebuild
-from projections.roles import ROLES, make_roles
+from projections.roles import ROLES, has_roles, make_roles
 from projections.rows import TABLES
 from projections.run import Worker
 from projections.status import consistent_step, read_status
@@ -152,7 +152,7 @@ def test_a_rebuild_and_a_migration_keep_what_each_role_may(chain: TestChain, tab
 
 
 def test_every_role_is_documented_by_its_part() -> None:
-    assert set(ROLES) == {*READERS, "cellwitness_writer", "cellwitness_owner"}
+    assert set(ROLES) == {*READERS, "cellwitness_writer", "cellwitness_owner", "cellwitness_doorkeeper"}
 
 
 def test_a_fleet_is_counted_by_a_writer_read_by_a_reader_and_changed_by_nobody_else(guarded: str) -> None:
@@ -166,3 +166,21 @@ def test_a_fleet_is_counted_by_a_writer_read_by_a_reader_and_changed_by_nobody_e
             for statement in ("DELETE FROM {}", "INSERT INTO {} DEFAULT VALUES", "TRUNCATE {}"):
                 with as_role(guarded, role) as connection, pytest.raises(errors.InsufficientPrivilege):
                     connection.execute(sql.SQL(statement).format(name))
+
+
+def test_tables_whose_roles_an_earlier_version_made_are_migrated_all_the_same(postgres: EmbeddedPostgres) -> None:
+    """A worker may make no roles: until somebody does, who needs the new one waits, and nobody else."""
+    url = fresh_database(postgres)
+    with connect(url) as connection:
+        migrate(connection)
+        make_roles(connection)
+        connection.execute("DROP OWNED BY cellwitness_doorkeeper")
+        assert has_roles(connection, SCHEMA)
+        name = sql.Identifier("cellwitness_doorkeeper")
+        connection.execute(sql.SQL("ALTER ROLE {} RENAME TO cellwitness_unknown").format(name))
+        try:
+            newer = Migration(len(migrations()) + 1, "9999_newer.sql", "CREATE TABLE newer (a integer)")
+            migrate(connection, known=(*migrations(), newer))
+            assert not has_roles(connection, SCHEMA)
+        finally:
+            connection.execute(sql.SQL("ALTER ROLE cellwitness_unknown RENAME TO {}").format(name))

@@ -37,7 +37,7 @@ class Stand(Struct, frozen=True):
 def fade_chart(  # noqa: PLR0913, PLR0917 - all that one panel shows
     name: str, title: str, slices: Sequence[Slice], stands: Sequence[Stand], soh: Scale, cycles_high: float
 ) -> Markup:
-    """One panel. ``soh`` is shared by all panels, so that they can be compared; the cycles are the model's own."""
+    """One panel. ``soh`` and ``cycles_high`` are shared by panels, so that they can be compared by eye."""
     across = Scale(0.0, max(cycles_high, 1.0))
 
     def points(quantile: int) -> list[Point]:
@@ -69,9 +69,11 @@ _RANK: Final = {"warning": 1, "high": 2, "critical": 3}
 
 
 def _slice(each: Slice, across: Scale, slices: Sequence[Slice], at: int) -> Markup:
-    """An area to point at: halfway to the neighbours."""
+    """An area to point at: halfway to the neighbours, and as far beyond the last."""
     left = across((slices[at - 1].cycles + each.cycles) / 2) if at else 0.0
     right = across((slices[at + 1].cycles + each.cycles) / 2) if at + 1 < len(slices) else 1.0
+    if at and at + 1 == len(slices):
+        right = across(each.cycles + (each.cycles - slices[at - 1].cycles) / 2)
     surface = tag("rect", class_="target", x=percent(left), y=0, width=percent(max(right - left, 0.0)), height=HEIGHT)
     return linked(each.href, each.words, surface, stop=False)
 

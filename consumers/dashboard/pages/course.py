@@ -43,6 +43,15 @@ MEASURED: Final = (
 )
 
 
+class TakenBack(Struct, frozen=True):
+    """Readings that were believed until a rollback, as columns."""
+
+    at: list[float]
+    words: list[str]
+    hrefs: list[str]
+    values: list[list[float | None]]  # of each plot
+
+
 class Series(Struct, frozen=True):
     """The same as columns, for the script: a place each reading, an empty one where a value is missing."""
 
@@ -52,6 +61,8 @@ class Series(Struct, frozen=True):
     hrefs: list[str]
     plots: list[dict[str, Any]]  # title, unit, values, lows or null
     lanes: list[dict[str, Any]]  # title, intervals [begin, end, kind, words, href], signs [at, severity, words, href]
+    span: tuple[float, float]  # from when to when the course goes, Unix seconds
+    taken_back: TakenBack  # readings that a rollback took back
 
 
 def course_picture(timeline: Timeline, beliefs: Sequence[Belief], moment: Moment) -> Markup | None:
@@ -59,7 +70,7 @@ def course_picture(timeline: Timeline, beliefs: Sequence[Belief], moment: Moment
     lines = _readings(timeline)
     if not lines:
         return None
-    past = [each for each in beliefs if each.type.startswith("reading")]
+    past = _past(beliefs)
     plots = [_plot(each, lines, past, timeline, moment) for each in MEASURED]
     name = timeline.battery["battery_id_text"] or timeline.battery["battery_key"]
     return course_chart(
@@ -69,13 +80,14 @@ def course_picture(timeline: Timeline, beliefs: Sequence[Belief], moment: Moment
         "findings, commitments and how old readings may have been. The tables below say the same.",
         lanes(timeline, moment),
         plots,
-        _span(timeline, lines),
+        _span(timeline, lines, past),
     )
 
 
-def course_series(timeline: Timeline, moment: Moment) -> Series:
+def course_series(timeline: Timeline, beliefs: Sequence[Belief], moment: Moment) -> Series:
     """Every reading, for the script."""
     lines = _readings(timeline)
+    past = _past(beliefs)
 
     def column(field: str | None, divisor: int) -> list[float | None] | None:
         if field is None:
@@ -104,6 +116,13 @@ def course_series(timeline: Timeline, moment: Moment) -> Series:
             }
             for lane in lanes(timeline, moment)
         ],
+        _span(timeline, lines, past) if lines else (0.0, 0.0),
+        TakenBack(
+            [seconds(each.time) for each in past],
+            [_past_words(each) for each in past],
+            [event_link(moment, timeline.battery, each.event_id) for each in past],
+            [[_past_value(each, plot) for each in past] for plot in MEASURED],
+        ),
     )
 
 
@@ -163,12 +182,26 @@ def _plot(
             )
         )
     for each in past:
-        value = getattr(each, measured.field, None)
-        if value is not None:
-            words = f"believed until step {each.taken_back_at_step}: taken back by a rollback"
+        taken = _past_value(each, measured)
+        if taken is not None:
             href = event_link(moment, timeline.battery, each.event_id)
-            samples.append(Sample(seconds(each.time), value / measured.divisor, "past", words, href))
+            samples.append(Sample(seconds(each.time), taken, "past", _past_words(each), href))
     return Plot(measured.title, measured.unit, measured.height, tuple(samples), measured.least_span)
+
+
+def _past(beliefs: Sequence[Belief]) -> list[Belief]:
+    return [each for each in beliefs if each.type.startswith("reading")]
+
+
+def _past_value(belief: Belief, measured: Measured) -> float | None:
+    """None where of what was taken back this value is not kept."""
+    value = getattr(belief, measured.field, None)
+    return None if value is None else max(-GREATEST, min(GREATEST, int(value))) / measured.divisor
+
+
+def _past_words(belief: Belief) -> str:
+    when, again = belief.time[:16].replace("T", " "), ", stands again elsewhere" if belief.stands_as else ""
+    return f"reading of {when} UTC, believed until step {belief.taken_back_at_step}: taken back by a rollback{again}"
 
 
 def _words(line: Line) -> str:
@@ -231,7 +264,10 @@ def _end(timeline: Timeline) -> float:
     return seconds(newest.time) + max(0, slot - newest.slot)
 
 
-def _span(timeline: Timeline, lines: Sequence[Line]) -> tuple[float, float]:
-    begin, end = seconds(lines[0].time), max(seconds(timeline.lines[-1].time), _end(timeline))
+def _span(timeline: Timeline, lines: Sequence[Line], past: Sequence[Belief]) -> tuple[float, float]:
+    # What was taken back may have been newer than all that stands.
+    gone = [seconds(each.time) for each in past]
+    begin = min([seconds(lines[0].time), *gone])
+    end = max([seconds(timeline.lines[-1].time), _end(timeline), *gone])
     spare = max((end - begin) * 0.01, 60.0)
     return begin - spare, end + spare

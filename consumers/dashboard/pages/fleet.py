@@ -23,6 +23,11 @@ from projections.rules.catalogue import RULES
 PANELS: Final = 24
 """Models with a chart of their own; the others stand in the table."""
 
+ABSURD: Final = 10
+"""So many times as many cycles as the model in the middle has, a model no longer shares the others' axis."""
+
+OLD_CYCLES: Final = 5_000  # as many as a battery lives: up to there all share it, however young the others are
+
 MARKS: Final = 40
 """Batteries marked in one panel; of more, those with the gravest findings. A mark weighs what a battery's key does."""
 
@@ -52,6 +57,7 @@ class Panel(Struct, frozen=True, kw_only=True):
     name: str
     href: str
     chart: Markup | None
+    alone: bool  # its axis of cycles is its own: it goes absurdly far beyond all others
     median: float | None  # SoH now, percent
     fade: float | None  # percentage points lost per 100 cycles, by the medians of its first and last tenth
 
@@ -111,8 +117,9 @@ def _panels(fleet: Fleet, moment: Moment) -> Iterator[Panel]:
     for each in fleet.newest:
         newest.setdefault(each.model, []).append(each)
     soh = _usual([q / 100 for each in fleet.tenths for q in (each.soh_bp[0], each.soh_bp[4])])
+    cycles = shared_cycles([_ends(each) for each in tenths.values()])
     made = [
-        _panel(at, model, tenths.get(model.model, ()), newest.get(model.model, []), soh, moment)
+        _panel(at, model, tenths.get(model.model, ()), newest.get(model.model, []), soh, cycles, moment)
         for at, model in enumerate(fleet.models)
         if model.batteries_read
     ]
@@ -126,13 +133,23 @@ def _usual(values: list[float]) -> Scale:
     return Scale(max(0.0, soh.low), min(120.0, soh.high))
 
 
+def shared_cycles(ends: Sequence[int]) -> int:
+    """Where an axis of cycles ends that all models share. One absurd model, beyond it, has an axis of its own."""
+    middle = sorted(ends)[(len(ends) - 1) // 2] if ends else 0
+    return max((each for each in ends if each <= max(ABSURD * middle, OLD_CYCLES)), default=0)
+
+
+def _ends(tenths: Sequence[Tenth]) -> int:
+    return max((each.cycles_high for each in tenths), default=0)
+
+
 def _panel(  # noqa: PLR0913, PLR0917 - all that one panel shows
-    at: int, model: Model, tenths: Sequence[Tenth], newest: Sequence[Newest], soh: Scale, moment: Moment
+    at: int, model: Model, tenths: Sequence[Tenth], newest: Sequence[Newest], soh: Scale, cycles: int, moment: Moment
 ) -> Panel:
     name = model.model or "no passport"
     slices = [_slice(name, model.model, each, moment) for each in tenths]
     stands = [_stand(each, moment) for each in newest]
-    high = max((each.cycles_high for each in tenths), default=0)
+    own = _ends(tenths)
     fade = None
     if len(tenths) > 1 and tenths[-1].cycles - tenths[0].cycles >= 1:
         fade = (tenths[0].soh_bp[2] - tenths[-1].soh_bp[2]) / (tenths[-1].cycles - tenths[0].cycles)
@@ -140,7 +157,8 @@ def _panel(  # noqa: PLR0913, PLR0917 - all that one panel shows
         model=model,
         name=name,
         href=batteries_link(moment, model=model.model or "", passport="no" if model.model is None else ""),
-        chart=fade_chart(f"fade-{at}", name, slices, stands, soh, high) if tenths else None,
+        chart=fade_chart(f"fade-{at}", name, slices, stands, soh, max(own, cycles)) if tenths else None,
+        alone=own > cycles,
         median=None if model.median_soh_bp is None else model.median_soh_bp / 100,
         fade=fade,
     )

@@ -13,7 +13,10 @@ let refreshing = 0;
 function connect() {
   source?.close();
   source = new EventSource(document.body.dataset.events);
-  source.addEventListener("mark", (event) => showMark(JSON.parse(event.data)));
+  source.addEventListener("mark", (event) => {
+    showMark(JSON.parse(event.data));
+    if (live && document.querySelector("[data-each-mark]")) refreshSoon(); // where more than steps changes
+  });
   for (const name of ["step", "rollback", "alert"]) {
     source.addEventListener(name, (event) => announce(name, JSON.parse(event.data)));
   }

@@ -1,18 +1,22 @@
 // A battery's course, zoomable: five plots and three lanes that share one axis. The picture that the server drew stays
 // where there is no script, no uPlot or no data, and is what is printed.
 
-const SIGN = { critical: "◆", high: "▲", warning: "■" };
+import { colour, drawLane, drawMarks, forgetColours, heading } from "./course-marks.js";
+import { lowerBound, outline } from "./outline.js";
+
 const LANE = 35; // as high as in the picture, so that nothing moves when this takes its place
 const DAY = 86400;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const HEIGHTS = [147, 87, 87, 87, 87];
 const BELOW = 34;
+const DOTS = 400; // of more readings only those that stand out are marked
 
 const ASIDE = new Set(["aside", "rejected"]);
 
-let charts = [];
+let charts = []; // each with `plot` and `kept`, the readings it holds by their number; a lane has neither
 let series = null;
-let odds = []; // readings that stand out
+let odd = null; // 1 where a reading stands out, for each reading
+let view = null; // from when to when the charts show
 let at = null; // the reading that the cursor is on
 let place = null;
 
@@ -33,49 +37,77 @@ async function begin() {
 
 function draw() {
   const live = document.getElementById("course-live");
-  const view = zoomed();
   const began = performance.now();
+  const whole = { min: series.span[0], max: series.span[1] };
+  // What somebody has zoomed to stays when news come in.
+  view = charts.length && zoomed ? view : whole;
   charts.forEach((chart) => chart.destroy());
   charts = [];
   live.replaceChildren();
   place.classList.add("live");
   const width = live.clientWidth;
   const sync = uPlot.sync("course");
-  const lanes = series.lanes.map((lane, number) => laneOptions(lane, number, width));
-  const nothing = new Array(series.at.length).fill(null);
-  odds = [...series.worth.keys()].filter((number) => series.worth[number]);
-  const aside = odds.some((number) => ASIDE.has(series.worth[number]));
-  lanes.forEach((options) => charts.push(new uPlot(options, [series.at, nothing], live)));
+  odd = Uint8Array.from(series.worth, Boolean);
+  for (const lane of series.lanes) charts.push(new uPlot(laneOptions(lane, width), [series.span, [null, null]], live));
   series.plots.forEach((plot, number) => {
     const last = number === series.plots.length - 1;
-    // What was put aside, or moved nothing, is marked and no part of the line.
-    const steady = (values) => (aside ? values.map((v, at) => (ASIDE.has(series.worth[at]) ? null : v)) : values);
-    const data = [series.at, steady(plot.values), ...(plot.lows ? [steady(plot.lows)] : [])];
-    charts.push(new uPlot(plotOptions(plot, HEIGHTS[number] + (last ? BELOW : 0), width, last), data, live));
+    const kept = keep(plot, width);
+    const options = plotOptions(plot, marksOf(plot, number), HEIGHTS[number] + (last ? BELOW : 0), width, last);
+    options.series.slice(1).forEach((line) => (line.width = thickness(kept)));
+    charts.push(Object.assign(new uPlot(options, columns(plot, kept), live), { plot, kept }));
   });
   charts.forEach((chart) => sync.sub(chart));
   document.getElementById("course-tools").inert = false;
-  if (view) charts.at(-1).setScale("x", view);
   // When the frame that shows it is done: what the bench reads.
   requestAnimationFrame(() => setTimeout(() => performance.measure("course", { start: began })));
 }
 
-// What somebody has zoomed to stays when news come in.
-function zoomed() {
-  const chart = charts.at(-1);
-  if (!chart) return null;
-  const { min, max } = chart.scales.x;
-  const whole = chart.data[0];
-  return min > whole[0] || max < whole.at(-1) ? { min, max } : null;
+let zoomed = false;
+
+// All charts show the same time, each by as many readings as its pixels can tell apart.
+function show(min, max) {
+  view = { min, max };
+  zoomed = min > series.span[0] || max < series.span[1];
+  for (const chart of charts) {
+    chart.batch(() => {
+      if (chart.plot) {
+        chart.kept = keep(chart.plot, chart.width);
+        chart.series.slice(1).forEach((line) => (line.width = thickness(chart.kept)));
+        chart.setData(columns(chart.plot, chart.kept), false);
+      }
+      chart.setScale("x", view);
+    });
+  }
 }
 
-// Asking the style sheet takes as long as drawing hundreds of marks: once for each scheme of colours.
-const colours = new Map();
-function colour(name) {
-  if (!colours.has(name)) {
-    colours.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+// A line that goes up and down in every pixel says nothing by being thick, and a hair is painted in half the time.
+const thickness = (kept) => (kept.length > 2 * DOTS ? 1 / devicePixelRatio : 1.6);
+
+// Numbers of the readings that a plot draws: what it shows, and one beyond at each side so that lines go on.
+function keep(plot, width) {
+  const from = Math.max(0, lowerBound(series.at, view.min) - 1);
+  const to = Math.min(series.at.length - 1, lowerBound(series.at, view.max) + 1);
+  return outline(series.at, plot.values, plot.lows, odd, from, to, width);
+}
+
+function columns(plot, kept) {
+  // What was put aside, or moved nothing, is marked and no part of the line.
+  const isAside = (number) => odd[number] && ASIDE.has(series.worth[number]);
+  const steady = (values) => kept.map((number) => (isAside(number) ? null : values[number]));
+  return [kept.map((number) => series.at[number]), steady(plot.values), ...(plot.lows ? [steady(plot.lows)] : [])];
+}
+
+// Places of what stands out, by its kind: times and values.
+function marksOf(plot, number) {
+  const gone = series.taken_back; // absent where it is not for whoever looks
+  const places = { failed: [[], []], hollow: [[], []], past: gone ? [gone.at, gone.values[number]] : [[], []] };
+  for (let reading = 0; reading < odd.length; reading++) {
+    if (!odd[reading]) continue;
+    const [times, values] = places[ASIDE.has(series.worth[reading]) ? "hollow" : "failed"];
+    times.push(series.at[reading]);
+    values.push(plot.values[reading]);
   }
-  return colours.get(name);
+  return places;
 }
 
 function common(title, height, width, bottom) {
@@ -85,7 +117,7 @@ function common(title, height, width, bottom) {
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
     legend: { show: false },
     cursor: { sync: { key: "course" }, drag: { x: true, y: false }, points: { size: 8 }, y: false },
-    scales: { x: { time: true } },
+    scales: { x: { time: true, ...view } },
     hooks: { setScale: [(chart, key) => key === "x" && follow(chart)] },
     padding: [18, 12, 0, 0],
     axes: [
@@ -113,12 +145,11 @@ function moment(at, step) {
   return time.toISOString().slice(11, step < 60 ? 19 : 16);
 }
 
-function plotOptions(plot, height, width, bottom) {
+function plotOptions(plot, marks, height, width, bottom) {
   const options = common(plot.title, height, width, bottom);
   const line = (fill) => ({
     stroke: () => colour("--data"),
-    width: 1.6,
-    points: { show: series.at.length < 400, size: 5, fill: () => colour("--data"), stroke: () => colour("--data") },
+    points: { show: (chart) => chart.data[0].length < DOTS, size: 5, fill: () => colour("--data"), stroke: () => colour("--data") },
     ...(fill ? { points: { show: false } } : {}),
     spanGaps: true,
   });
@@ -133,9 +164,9 @@ function plotOptions(plot, height, width, bottom) {
     space: 28,
   });
   const text = plot.unit ? `${plot.title}, ${plot.unit}` : plot.title;
-  options.hooks.draw = [(chart) => (heading(chart, text), odd(chart, plot))];
-  options.hooks.setCursor = [(chart) => chart.cursor.idx != null && say(chart.cursor.idx)];
-  options.hooks.ready = [(chart) => chart.over.addEventListener("click", () => open(chart.cursor.idx))];
+  options.hooks.draw = [(chart) => (heading(chart, text), drawMarks(chart, marks))];
+  options.hooks.setCursor = [(chart) => point(chart, marks.past)];
+  options.hooks.ready = [(chart) => chart.over.addEventListener("click", () => follows(chart, marks.past))];
   options.scales.y = { range: (_, low, high) => (low == null ? [0, 1] : spread(low, high)) };
   return options;
 }
@@ -145,7 +176,7 @@ function spread(low, high) {
   return [low - room, high + room];
 }
 
-function laneOptions(lane, number, width) {
+function laneOptions(lane, width) {
   const options = common(lane.title, LANE, width, false);
   options.series = [{}, { show: false }];
   options.axes.push({ size: 44, show: true, grid: { show: false }, ticks: { show: false }, values: () => [] });
@@ -162,81 +193,25 @@ function laneOptions(lane, number, width) {
   return options;
 }
 
-function heading(chart, text) {
-  const context = chart.ctx;
-  const ratio = devicePixelRatio;
-  context.save();
-  context.font = `600 ${11.5 * ratio}px system-ui, sans-serif`;
-  context.fillStyle = colour("--ink");
-  context.textAlign = "left";
-  context.fillText(text, chart.bbox.left, chart.bbox.top - 6 * ratio);
-  context.restore();
+// Number of what a rollback took back under the cursor, if anything is.
+function pastUnder(chart, [times, values]) {
+  const { left, top } = chart.cursor;
+  const near = (number) =>
+    Math.hypot(chart.valToPos(times[number], "x") - left, chart.valToPos(values[number], "y") - top) < 9;
+  return times.findIndex((_, number) => values[number] != null && near(number));
 }
 
-function odd(chart, plot) {
-  // What stands out has a shape of its own: a cross where a verdict failed, a ring where a reading moved nothing.
-  const context = chart.ctx;
-  const ratio = devicePixelRatio;
-  const { min, max } = chart.scales.x;
-  context.save();
-  context.beginPath();
-  context.rect(chart.bbox.left, chart.bbox.top - 6, chart.bbox.width, chart.bbox.height + 12);
-  context.clip();
-  context.lineWidth = 2 * ratio;
-  odds.forEach((number) => {
-    const worth = series.worth[number];
-    const value = plot.values[number];
-    if (value == null || series.at[number] < min || series.at[number] > max) return;
-    const x = chart.valToPos(series.at[number], "x", true);
-    const { top, height } = chart.bbox;
-    const y = Math.min(top + height, Math.max(top, chart.valToPos(value, "y", true)));
-    const r = 4 * ratio;
-    context.beginPath();
-    if (worth === "failed") {
-      context.strokeStyle = colour("--critical");
-      context.moveTo(x - r, y - r);
-      context.lineTo(x + r, y + r);
-      context.moveTo(x - r, y + r);
-      context.lineTo(x + r, y - r);
-    } else {
-      context.strokeStyle = colour("--ink");
-      context.fillStyle = colour("--paper");
-      context.arc(x, y, r, 0, 7);
-      context.fill();
-    }
-    context.stroke();
-  });
-  context.restore();
+function point(chart, past) {
+  if (!chart.over.matches(":hover")) return; // it moves along with the one that is pointed at
+  const under = pastUnder(chart, past);
+  if (under >= 0) tell(`${series.taken_back.words[under]}. ${chart.plot.title} ${past[1][under]} ${chart.plot.unit}`);
+  else if (chart.cursor.idx != null && chart.kept) say(chart.kept[chart.cursor.idx]);
 }
 
-function drawLane(chart, lane) {
-  const context = chart.ctx;
-  const ratio = devicePixelRatio;
-  const { left, top, width, height } = chart.bbox;
-  const middle = top + height / 2;
-  context.save();
-  context.beginPath();
-  context.rect(left, top, width, height);
-  context.clip();
-  for (const [begins, ends, kind] of lane.intervals) {
-    const x = chart.valToPos(begins, "x", true);
-    const wide = Math.max(chart.valToPos(ends, "x", true) - x, 1.5 * ratio);
-    context.fillStyle = colour(["expired", "reclaimed", "closed"].includes(kind) ? "--high" : "--data");
-    context.globalAlpha = kind === "unbounded" ? 0.45 : 1;
-    context.fillRect(x, middle - 5 * ratio, wide, 10 * ratio);
-  }
-  context.globalAlpha = 1;
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  context.font = `${14 * ratio}px system-ui, sans-serif`;
-  for (const [when, severity] of lane.signs) {
-    const x = chart.valToPos(when, "x", true);
-    context.fillStyle = colour(severity === "warning" ? "--medium" : `--${severity}`);
-    context.strokeStyle = colour("--edge");
-    context.fillText(SIGN[severity] ?? "·", x, middle);
-    if (severity === "warning") context.strokeText(SIGN[severity], x, middle);
-  }
-  context.restore();
+function follows(chart, past) {
+  const under = pastUnder(chart, past);
+  if (under >= 0) location.href = series.taken_back.hrefs[under];
+  else if (chart.cursor.idx != null) open(chart.kept[chart.cursor.idx]);
 }
 
 function laneHit(chart, lane, x) {
@@ -247,13 +222,11 @@ function laneHit(chart, lane, x) {
   return lane.intervals.find(([begins, ends]) => (value >= begins && value <= ends) || near(begins))?.[4];
 }
 
-let following = false;
 function follow(chart) {
-  if (following) return;
-  following = true;
   const { min, max } = chart.scales.x;
-  for (const other of charts) if (other !== chart) other.setScale("x", { min, max });
-  following = false;
+  if (min === view.min && max === view.max) return;
+  view = { min, max };
+  queueMicrotask(() => show(min, max)); // once this chart has done what it is at
 }
 
 function say(number) {
@@ -261,8 +234,12 @@ function say(number) {
   const values = series.plots
     .filter((plot) => plot.values[number] != null)
     .map((plot) => `${plot.title.split(",")[0]} ${plot.values[number]}${plot.unit ? ` ${plot.unit}` : ""}`);
+  tell(`${series.words[number]}. ${values.join(" · ")}`);
+}
+
+function tell(text) {
   const said = document.getElementById("course-said");
-  if (said) said.textContent = `${series.words[number]}. ${values.join(" · ")}`;
+  if (said) said.textContent = text;
 }
 
 function open(number) {
@@ -270,11 +247,9 @@ function open(number) {
 }
 
 function zoom(how) {
-  const chart = charts.at(-1);
-  if (!chart) return;
-  const first = series.at[0];
-  const last = series.at.at(-1);
-  let { min, max } = chart.scales.x;
+  if (!charts.length) return;
+  const [first, last] = series.span;
+  let { min, max } = view;
   const span = max - min;
   const centre = at == null ? (min + max) / 2 : Math.min(max, Math.max(min, series.at[at]));
   if (how === "in" || how === "out") {
@@ -285,19 +260,16 @@ function zoom(how) {
     [min, max] = [min + step, max + step];
   } else if (how === "all") [min, max] = [first, last];
   else [min, max] = [last - Number(how) * DAY, last];
-  const room = Math.max((last - first) * 0.01, 60);
-  const wide = Math.min(max - min, last - first + 2 * room);
-  min = Math.min(Math.max(min, first - room), last + room - wide);
-  chart.setScale("x", { min, max: min + Math.max(wide, 60) });
+  const wide = Math.max(60, Math.min(max - min, last - first));
+  min = Math.min(Math.max(min, first), last - wide);
+  show(min, min + wide);
 }
 
 function move(by) {
   at = Math.min(series.at.length - 1, Math.max(0, at == null ? series.at.length - 1 : at + by));
-  const chart = charts.at(-1);
-  const { min, max } = chart.scales.x;
-  if (series.at[at] < min || series.at[at] > max) {
-    const half = (max - min) / 2;
-    chart.setScale("x", { min: series.at[at] - half, max: series.at[at] + half });
+  if (series.at[at] < view.min || series.at[at] > view.max) {
+    const half = (view.max - view.min) / 2;
+    show(series.at[at] - half, series.at[at] + half);
   }
   for (const each of charts) each.setCursor({ left: each.valToPos(series.at[at], "x"), top: 10 }, false);
   say(at);
@@ -327,7 +299,7 @@ addEventListener("resize", () => {
   resized = setTimeout(() => series && charts.length && draw(), 150);
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  colours.clear();
+  forgetColours();
   charts.forEach((chart) => chart.redraw());
 });
 document.body.addEventListener("cw-refreshed", () => {

@@ -63,9 +63,18 @@ def running(
         prepare_tables(database)
         file = TokenFile(folder / "tokens.json")
         tokens(file)
-        chosen = ServeOptions(host="127.0.0.1", port=0, token_file=file.path, **options)
-        parts = life.enter_context(parts_of(lambda: database, chosen, fork))
+        url = life.enter_context(serving(database, file, fork, **options))
+        yield Dashboard(url, database, chain, file)
+
+
+@contextmanager
+def serving(database: str, tokens: TokenFile, fork: Callable[[], Any] | None = None, **options: Any) -> Iterator[str]:
+    """A dashboard's address, over tables that are there."""
+    chosen = ServeOptions(host="127.0.0.1", port=0, token_file=tokens.path, **options)
+    with parts_of(lambda: database, chosen, fork) as parts:
         server = Server(parts, chosen)
-        life.callback(server.stop)
         server.start()
-        yield Dashboard(server.url, database, chain, file)
+        try:
+            yield server.url
+        finally:
+            server.stop()

@@ -12,6 +12,7 @@ from consumers.dashboard.charts.fade import Slice, Stand, fade_chart
 from consumers.dashboard.charts.scale import Scale, nice, number, scale_of, ticks, time_ticks
 from consumers.dashboard.charts.spark import sparkline
 from consumers.dashboard.charts.svg import tag, thinned
+from consumers.dashboard.pages.fleet import shared_cycles
 
 NUMBERS = st.floats(-1e12, 1e12, allow_nan=False)
 HOSTILE = '"><script>alert(1)</script>&\x1b'
@@ -98,6 +99,18 @@ def test_a_course_stays_in_its_frame_whatever_is_claimed(values: list[tuple[floa
     markup = str(course_chart("n", "t", "d", [lane], [Plot("p", "V", 60, samples)], (0.0, 1e9)))
     within(markup)
     assert f'height="{course_height(1, [60])}"' in markup
+
+
+def test_models_share_an_axis_of_cycles_and_one_absurd_claim_flattens_none() -> None:
+    assert shared_cycles([]) == 0
+    assert shared_cycles([40, 1_500]) == 1_500
+    assert shared_cycles([40, 10**9]) == 40
+    assert shared_cycles([3_000, 2_000, 10**9, 28_000]) == 28_000
+    at_hundred = [
+        str(fade_chart("f", "t", [], [Stand(100, 50, "high", "w", "/b")], Scale(0, 100), shared_cycles([100, each])))
+        for each in (400, 200)
+    ]
+    assert [re.search(r'class="at" x="([\d.]+)%"', markup)[1] for markup in at_hundred] == ["25.00", "50.00"]  # type: ignore[index]
 
 
 def test_severities_differ_by_shape_too() -> None:

@@ -199,9 +199,11 @@ def test_fork_on_command_says_what_it_did() -> None:
         assert (done["depth"], done["blocks"]) == (4, 5)
         assert done["new_tip"] == tip(chain)
         assert one.call("devnet/status")["result"]["forks"] == 1
+        emptied = one.call("devnet/fork", params={"depth": 4, "drop_share": 1.0}, id=2)["result"]
+        assert emptied["moved"] == 0
         refused = one.call("devnet/fork", params={"depth": 1_000})
         assert refused["error"]["code"] == -32000
-        assert len(chain) == 101
+        assert len(chain) == 102
 
 
 def _page(url: str, path: str) -> tuple[int, bytes, str]:

@@ -10,7 +10,7 @@ from websockets.sync.server import ServerConnection
 from indexer.chain import Point, PointOrOrigin
 from indexer.eras import Bound, Era, EraHistory, EraParameters, SlotLength
 from indexer.errors import Retryable
-from indexer.ogmios.endpoints import LAG_LIMIT_SLOTS, Expected, NoEndpoint, Survey, judge, nobody_left, survey
+from indexer.ogmios.endpoints import LAG_LIMIT_SLOTS, Expected, NoEndpoint, Survey, judge, nobody_left, states, survey
 from indexer.ogmios.node import Genesis, NodeFacts, NodeRefused, inspect_node
 from tests.indexer.nodes import MAGIC, K, ScriptedNode, scripted
 
@@ -108,3 +108,22 @@ def test_a_proxy_whose_ogmios_is_away_is_worth_another_try() -> None:
 def test_an_endpoint_that_was_set_aside_is_not_asked_again() -> None:
     left = survey(("ws://127.0.0.1:9",), {"ws://127.0.0.1:9": "sent nonsense"})
     assert left == Survey({}, {}, {"ws://127.0.0.1:9": "sent nonsense"})
+
+
+def test_what_is_told_of_each_endpoint_is_in_order_and_holds_no_password() -> None:
+    follow, spare, gone, other = "wss://me:secret@a/key", "ws://b:1337", "ws://c:1337", "ws://d:1337"
+    left = Survey({follow: node(at(90)), spare: node(at(80))}, {gone: "can't connect"}, {other: "has magic 7"})
+    told = states((spare, gone, follow, other), left, {}, follow, {follow: (2, "closed the connection")})
+    assert [(each.state, each.reason, each.tip_slot, each.faults) for each in told] == [
+        ("sound", "", 80, 0),
+        ("unwell", "can't connect", None, 0),
+        ("followed", "", 90, 2),
+        ("refused", "has magic 7", None, 0),
+    ]
+    assert "secret" not in str(told)
+    assert told[2].last_fault == "closed the connection"
+
+
+def test_an_endpoint_that_was_left_out_of_a_choice_is_not_called_sound() -> None:
+    (told,) = states(("ws://a:1337",), found(), {"ws://a:1337": "sent no block"}, "", {})
+    assert (told.state, told.reason) == ("unwell", "sent no block")
