@@ -10,9 +10,13 @@ VALUES (%(digest)s, %(network)s, %(network_magic)s, %(deployments)s, %(partition
 ON CONFLICT DO NOTHING;
 
 -- read_columns --
--- The columns of tables and their types, so that COPY can be told them.
-SELECT table_name, column_name, udt_name FROM information_schema.columns
- WHERE table_schema = current_schema() AND table_name = ANY (%(tables)s);
+-- The columns of tables and their types, so that COPY can be told them. The standard's view takes ten times as long.
+SELECT relname, attname, typname
+  FROM pg_namespace
+  JOIN pg_class ON relnamespace = pg_namespace.oid
+  JOIN pg_attribute ON attrelid = pg_class.oid
+  JOIN pg_type ON pg_type.oid = atttypid
+ WHERE nspname = current_schema() AND relname = ANY (%(tables)s) AND attnum > 0 AND NOT attisdropped;
 
 -- take_partitions --
 -- Raises the owner's epoch, so that whoever held the partitions before can't move their checkpoints any more.
