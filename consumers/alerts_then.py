@@ -6,7 +6,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from consumers.alerts import FINDINGS_SHOWN, Alert, Selection, Story, alert_of
-from consumers.timeline import Holds, asking, known, plain, where_it_holds
+from consumers.timeline import Holds, asking, plain, where_it_holds
+from consumers.timeline_questions import known
 from projections.database import Connection, load_queries
 from projections.rules.catalogue import RULES
 

@@ -11,7 +11,8 @@ from msgspec import Raw, Struct
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from consumers.timeline import asking, known, plain
+from consumers.timeline import asking, plain
+from consumers.timeline_questions import known
 from projections.database import Connection, load_queries
 
 SHOWN: Final = 200

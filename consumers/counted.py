@@ -6,7 +6,8 @@ from typing import Any, Final, LiteralString, TypeVar
 import msgspec
 from psycopg import Cursor, sql
 
-from consumers.timeline import known, plain
+from consumers.timeline import plain
+from consumers.timeline_questions import known
 from projections.counts import SUMS, basis_of, relation
 from projections.database import load_queries
 

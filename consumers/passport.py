@@ -8,7 +8,8 @@ from msgspec import Struct
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from consumers.timeline import asking, battery_now, find_batteries, known, plain
+from consumers.timeline import asking, battery_now, find_batteries, plain
+from consumers.timeline_questions import known
 from projections.database import Connection, load_queries
 from projections.rules.passport import Passport, passport_from
 

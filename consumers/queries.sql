@@ -1,4 +1,5 @@
-What readers ask, by name. {known} stands for the span of knowledge that is asked for: now, or after a step.
+What readers ask, by name. {known} stands for the span of knowledge that is asked for: now, or after a step. {before}: all,
+or what came before an event.
 
 -- find_batteries --
 SELECT deployment, encode(battery_key, 'hex') FROM batteries
@@ -38,15 +39,13 @@ SELECT height, transaction_index, event_index, slot, block, time, fact, event_id
        known_from_step
   FROM events WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
    AND (%(slot)s::bigint IS NULL OR slot <= %(slot)s)
-   AND (%(before_height)s::bigint IS NULL OR (height, transaction_index, event_index)
-        < (%(before_height)s::bigint, %(before_transaction)s::integer, %(before_event)s::integer))
+   AND {before}
  ORDER BY height DESC, transaction_index DESC, event_index DESC LIMIT %(lines)s;
 
 -- count_events --
 SELECT count(*) AS events FROM events
  WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
-   AND (%(before_height)s::bigint IS NULL OR (height, transaction_index, event_index)
-        < (%(before_height)s::bigint, %(before_transaction)s::integer, %(before_event)s::integer));
+   AND {before};
 
 -- of_the_operator --
 -- Transactions that a reading's age is bounded by: few, and found by an index of their own.
@@ -75,8 +74,7 @@ SELECT fact, commitment, slot, rejected, account_unproven, public_key, payload_s
 -- As course, of the newest lines alone, newest first.
 SELECT fact, commitment
   FROM readings WHERE battery_key = %(battery_key)s AND deployment = %(deployment)s AND {known}
-   AND (%(before_height)s::bigint IS NULL OR (height, transaction_index, event_index)
-        < (%(before_height)s::bigint, %(before_transaction)s::integer, %(before_event)s::integer))
+   AND {before}
  ORDER BY height DESC, transaction_index DESC, event_index DESC LIMIT %(lines)s;
 
 -- counters --

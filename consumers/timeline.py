@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any, Final, Literal, LiteralString
 
 import msgspec
@@ -18,9 +17,9 @@ from psycopg.rows import dict_row
 
 from consumers.as_of import refold
 from consumers.lives import Minted, Row, Summary, age_of, effective_of, life_of, summary, sums_of, sums_said
-from consumers.plain_rows import plain_cursor
+from consumers.timeline_questions import QUERIES, WHOLE, Part, Questions, known
 from indexer.errors import Retryable
-from projections.database import Connection, load_queries
+from projections.database import Connection
 from projections.errors import SchemaMismatch, translated
 
 CONFIRMED_DEPTH_BLOCKS: Final = 15
@@ -28,14 +27,6 @@ CONFIRMED_DEPTH_BLOCKS: Final = 15
 
 NAMES_COMPARED: Final = 20_000
 """Batteries among which near matches of a wrong name are looked for."""
-
-_QUERIES: Final = load_queries("consumers", "queries.sql")
-_NOW: Final = sql.SQL("known_until_step IS NULL")
-# Written so that each half fits one of the two partial indexes of a table.
-_AFTER_STEP: Final = sql.SQL(
-    "known_from_step <= %(step)s AND (known_until_step IS NULL"
-    " OR (known_until_step IS NOT NULL AND known_until_step > %(step)s))"
-)
 
 NEWEST_LINES: Final = 50
 """Of a long timeline what a person is shown first."""
@@ -101,27 +92,6 @@ class Timeline(Struct, frozen=True):
     soh_bp: list[int] = []  # of the readings that took effect, those of earlier lines too; 1/100 percent
 
 
-class Part(Struct, frozen=True, kw_only=True):
-    """How much of a timeline is asked for. What nobody looks at need not be read: readings' events, with their bytes,
-    and checks are nine tenths of it.
-    """
-
-    lines: int | None = None  # the newest so many; None: all
-    bodies: int | None = None  # with readings' events of the newest so many; None: of all lines
-    checks: bool = True  # with each reading's checks
-    course: bool = True  # with the state of health of every reading, those of earlier lines too
-    before: tuple[int, int, int] | None = None  # only what came before this height, transaction and event of it
-
-    def bounds(self, as_of_slot: int | None) -> dict[str, int | None]:
-        """Of the questions. Up to a slot it takes all events to say what the rows were."""
-        part = self if as_of_slot is None else WHOLE
-        places = zip(("before_height", "before_transaction", "before_event"), part.before or (None,) * 3, strict=True)
-        return {"slot": as_of_slot, "lines": part.lines, "bodies": part.bodies, **dict(places)}
-
-
-WHOLE: Final = Part()
-
-
 def find_batteries(connection: Connection, battery: str, as_of_step: int | None = None) -> list[tuple[str, str]]:
     """Deployment and key of the batteries of this id (text, or hex) or key (28 bytes, hex)."""
     try:
@@ -176,7 +146,7 @@ def read_timeline(  # noqa: PLR0913 - whose, of when, and how much
     parameters |= part.bounds(as_of_slot)
     with asking(), connection.pipeline(), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")  # one moment for all answers
-        ask = _Questions(connection, parameters)
+        ask = Questions(connection, parameters)
         is_summed = as_of_slot is None and not part.course
         asked = {name: ask(name) for name in (*_FIRST, *(_SUMMED if is_summed else _WHOLE))}
         position = asked["checkpoint"].fetchall()
@@ -255,41 +225,6 @@ class _Said(Struct, frozen=True):
     bodies: dict[str, bytes]  # by fact
 
 
-class _Questions:
-    """Questions in a pipeline: each is on its way when it is made, and waits for its answer when that is fetched."""
-
-    def __init__(self, connection: Connection, parameters: dict[str, Any]) -> None:
-        self._connection = connection
-        self._parameters = parameters
-
-    def __call__(self, name: str, *, checks: bool = True, **more: Any) -> Cursor[Row]:
-        query = _question(name, self._parameters["step"] is None, more.get("facts") is None, checks)
-        return plain_cursor(self._connection).execute(query, self._parameters | more)
-
-    def about(self, shown: list[Row], course: list[Row], part: Part) -> dict[str, Cursor[Row]]:
-        """What is said of the lines that are shown."""
-        here = {row["fact"] for row in shown}
-        answered = {row["commitment"] for row in course if row["fact"] in here}
-        facts = None if part.lines is None else [bytes.fromhex(fact) for fact in here | answered if fact]
-        about = {
-            "readings": self("readings", facts=facts),
-            "commitments": self("commitments", facts=facts),
-            "verdicts": self("verdicts", facts=facts, checks=part.checks),
-            "findings": self("findings", facts=facts),
-        }
-        if before := [bytes.fromhex(fact) for fact in answered - here if fact]:
-            about["minted_at"] = self("minted_at", answered=before)
-        return about
-
-
-@cache
-def _question(name: str, now: bool, whole: bool, checks: bool) -> bytes:
-    query: LiteralString = _QUERIES[name]
-    of = sql.SQL("true" if whole else "fact = ANY (%(facts)b)")
-    given = {"known": _NOW if now else _AFTER_STEP, "of": of, "checks": sql.SQL(", checks" if checks else "")}
-    return sql.SQL(query).format(**given).as_bytes(None)
-
-
 def _place(row: Row) -> tuple[int, int, int]:
     """Of an event on the chain."""
     return row["height"], row["transaction_index"], row["event_index"]
@@ -363,13 +298,8 @@ def _value(value: Any) -> Any:
 
 
 def _query(name: str, as_of_step: int | None) -> sql.Composed:
-    query: LiteralString = _QUERIES[name]
+    query: LiteralString = QUERIES[name]
     return sql.SQL(query).format(known=known(as_of_step))
-
-
-def known(as_of_step: int | None) -> sql.SQL:
-    """A condition on a row's span of knowledge: that it holds now, or held after the step in the parameter ``step``."""
-    return _NOW if as_of_step is None else _AFTER_STEP
 
 
 def where_it_holds(cursor: Cursor[dict[str, Any]], as_of_step: int | None, as_of_slot: int | None) -> Holds:
@@ -378,12 +308,12 @@ def where_it_holds(cursor: Cursor[dict[str, Any]], as_of_step: int | None, as_of
     Raises StepNotReached. The step is -1 where nothing was projected yet.
     """
     parameters = {"step": as_of_step}
-    found = cursor.execute(_QUERIES["least_checkpoint"]).fetchone()
+    found = cursor.execute(QUERIES["least_checkpoint"]).fetchone()
     position = plain(found) if found else {"step": -1}
     if as_of_step is not None:
         if as_of_step > position["step"]:
             raise StepNotReached(f"the tables hold step {position['step']}, not yet {as_of_step}")
-        found = cursor.execute(_QUERIES["step"], parameters).fetchone()
+        found = cursor.execute(QUERIES["step"], parameters).fetchone()
         position = plain(found) if found else {"step": as_of_step}
     return msgspec.convert(position | {"as_of_slot": as_of_slot}, Holds)
 

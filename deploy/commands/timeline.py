@@ -6,7 +6,8 @@ import msgspec
 from rich.console import Console
 
 from consumers.as_of import step_known_at
-from consumers.timeline import NEWEST_LINES, Part, find_batteries, near_matches, read_timeline
+from consumers.timeline import NEWEST_LINES, find_batteries, near_matches, read_timeline
+from consumers.timeline_questions import Part
 from deploy.database import database, db_options
 from deploy.moments import moment_of
 from deploy.text import visible

@@ -10,7 +10,8 @@ from typing import Final, LiteralString
 from psycopg import sql
 
 from consumers.dashboard.pages.battery import LINES
-from consumers.timeline import NEWEST_LINES, WHOLE, Part, read_timeline
+from consumers.timeline import NEWEST_LINES, read_timeline
+from consumers.timeline_questions import WHOLE, Part
 from deploy.postgres import EmbeddedPostgres
 from indexer.log.sqlite import SqliteLog
 from projections.database import Connection, connect

@@ -8,7 +8,8 @@ import pytest
 from psycopg.rows import dict_row
 
 from consumers.plain_rows import plain_cursor
-from consumers.timeline import Line, Part, plain, read_timeline
+from consumers.timeline import Line, plain, read_timeline
+from consumers.timeline_questions import Part
 from projections.database import Connection, connect
 from projections.rows import TABLES
 from tests.consumers.labelled import Labelled

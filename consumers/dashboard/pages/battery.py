@@ -21,7 +21,8 @@ from consumers.lives import VERDICTS, Counted
 from consumers.passport import NamedKey, named_keys
 from consumers.telling import ada, claimed, describe, percent
 from consumers.text import visible
-from consumers.timeline import Line, Part, Timeline, read_timeline
+from consumers.timeline import Line, Timeline, read_timeline
+from consumers.timeline_questions import Part
 from indexer.events import OwnershipTokenMoved, decode_event
 from projections.database import Connection
 from projections.rules.catalogue import RULES
