@@ -91,7 +91,15 @@ def make_app(parts: Parts, rules: Rules) -> Starlette:
             *endpoints,
             *pages,
         ],
-        middleware=[Middleware(Gate, rules=rules, tokens=parts.tokens, sessions=parts.sessions)],
+        middleware=[
+            Middleware(
+                Gate,
+                rules=rules,
+                tokens=parts.tokens,
+                sessions=parts.sessions,
+                page=lambda problem: parts.layout.part("refused.html", problem=problem),
+            )
+        ],
         lifespan=lifespan,
         exception_handlers={HTTPException: _http_problem(parts), Exception: _fault},
     )

@@ -1,6 +1,7 @@
 """What stands before every page and answer: whose host it is, how often, who asks, and what browsers may do with it."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from consumers.dashboard.door import LOCAL_NAMES, Proxy, host_of, is_same_origin
 from consumers.dashboard.limits import Limit
 from consumers.dashboard.people import Person, TokenFile
-from consumers.dashboard.problems import MEDIA_TYPE, Refused, encode, refused
+from consumers.dashboard.problems import MEDIA_TYPE, Problem, Refused, encode, refused
 from consumers.dashboard.sessions import COOKIE, GREATEST_SECONDS, Kept, Session, Sessions
 from indexer.errors import CellwitnessError
 from projections.errors import DatabaseUnwell
@@ -67,8 +68,12 @@ class Asker(Struct, frozen=True, kw_only=True):
 class Gate:
     """ASGI middleware. What passes has an ``Asker`` in ``request.state.asker``, unless its path is open to all."""
 
-    def __init__(self, app: ASGIApp, *, rules: Rules, tokens: TokenFile, sessions: Sessions) -> None:
+    def __init__(
+        self, app: ASGIApp, *, rules: Rules, tokens: TokenFile, sessions: Sessions, page: Callable[[Problem], str]
+    ) -> None:
+        """``page``: what a person reads who was not let in."""
         self._app = app
+        self._page = page
         self._rules = rules
         self._tokens = tokens
         self._sessions = sessions
@@ -233,14 +238,17 @@ class Gate:
                 scope["path"] + ("?" + scope["query_string"].decode("latin-1") if scope["query_string"] else "")
             )
             return RedirectResponse(f"/login?next={target}", status_code=303)
-        return problem_response(error)
+        is_page = _is_for_people(headers) and not scope["path"].startswith("/api/")
+        return problem_response(error, self._page(error.problem) if is_page else None)
 
 
-def problem_response(error: Refused) -> Response:
-    """The answer to a program."""
+def problem_response(error: Refused, page: str | None = None) -> Response:
+    """The answer to a program, or to a person the page."""
     headers = {"retry-after": str(max(1, round(error.retry_seconds + 0.5)))} if error.retry_seconds else {}
     if error.problem.status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
+    if page is not None:
+        return Response(page, error.problem.status, headers, "text/html")
     return Response(encode(error.problem), error.problem.status, headers, MEDIA_TYPE)
 
 

@@ -220,6 +220,17 @@ def test_a_flood_is_refused_and_others_are_served(opened: Dashboard) -> None:
         assert other.get("/system").status_code == 200
 
 
+def test_a_person_who_is_not_let_in_reads_why_on_a_page_and_a_program_as_a_problem(opened: Dashboard) -> None:
+    with opened.client(**PAGE) as browser:
+        page = browser.get("/", headers={"Host": "<b>evil</b>"})
+        assert page.status_code == 421
+        assert page.headers["content-type"].startswith("text/html")
+        assert "content-security-policy" in page.headers
+        assert "&lt;b&gt;evil" in page.text
+        assert "<b>" not in page.text
+        assert is_refused(browser.get("/api/v1/status", headers={"Host": "evil"}), 421, "other-host")
+
+
 def test_bodies_and_addresses_have_a_greatest_size(opened: Dashboard) -> None:
     alert = an_alert(opened)
     with opened.client() as client:

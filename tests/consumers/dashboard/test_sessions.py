@@ -266,6 +266,6 @@ def test_cookies_that_somebody_makes_up_cost_the_database_no_more_than_an_addres
                 yield connection
 
         rules = Rules(requests_per_second=0.001, requests_at_once=5)
-        gate = Gate(nobody, rules=rules, tokens=TokenFile(tmp_path / "none.json"), sessions=Sessions(lend))
+        gate = Gate(nobody, rules=rules, tokens=TokenFile(tmp_path / "none.json"), sessions=Sessions(lend), page=str)
         assert asyncio.run(guess(gate, 12)) == [401] * 5 + [429] * 7
     assert asked == 5
