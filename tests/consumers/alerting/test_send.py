@@ -1,5 +1,6 @@
 """One attempt at receivers that fail in every way, and at mail servers: what becomes of it, within its deadline."""
 
+import asyncio
 import email
 import email.policy
 import ssl
@@ -182,7 +183,17 @@ def mail_server(box: Box, tls: ssl.SSLContext | None) -> Iterator[int]:
     try:
         yield controller.port
     finally:
+        # It stops in the middle of what it does, and a connection that was just closing would never be closed.
+        asyncio.run_coroutine_threadsafe(at_rest(), controller.loop).result()
         controller.stop()
+
+
+async def at_rest() -> None:
+    """Until this is the only task of its loop, and what those before it asked for is done."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others)
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def mail(port: int, **more: Any) -> Mail:
